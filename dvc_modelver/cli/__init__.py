@@ -1,0 +1,1 @@
+"""Words in, words out: options, tables, JSON, one error boundary.  Decides nothing."""

@@ -1,0 +1,163 @@
+"""The `modelver` command: finds the subcommand, runs it, turns every failure into an exit code and two lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from dvc_modelver._version import __version__
+from dvc_modelver.cli.lean import LeanCommand, LeanGroup
+from dvc_modelver.cli.shell import complain, say, write
+from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, ModelverError
+
+# In the order of `--help`.  A module is imported when its command is run, or for help and completion of all.
+COMMANDS: dict[str, str] = {
+    "init": "dvc_modelver.cli.init",
+    "release": "dvc_modelver.cli.release",
+    "list": "dvc_modelver.cli.list_models",
+    "show": "dvc_modelver.cli.show",
+    "history": "dvc_modelver.cli.history",
+    "promote": "dvc_modelver.cli.promote",
+    "withdraw": "dvc_modelver.cli.withdraw",
+    "retire": "dvc_modelver.cli.retire",
+    "push": "dvc_modelver.cli.push",
+    "get": "dvc_modelver.cli.get",
+    "doctor": "dvc_modelver.cli.doctor",
+    "demo": "dvc_modelver.cli.demo",
+}
+_HELP = """Model versions from Git tags and DVC artifacts: no server, no database, the repository is the registry.
+
+\b
+Examples:
+  modelver init                       declare the models that DVC tracks here
+  modelver release churn              the next version of churn
+  modelver list                       every model and what each stage holds
+  modelver promote churn@v1.2.0 prod  put a version into a stage
+  modelver get churn#prod             fetch what prod runs, verified
+"""
+_GLOBAL_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--no-color", "--json")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        write(f"modelver {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def build_app(names: Sequence[str]) -> typer.Typer:
+    """The command line with these subcommands."""
+    app = typer.Typer(
+        name="modelver",
+        cls=LeanGroup,
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in names:
+        run: Callable[..., Any] = import_module(COMMANDS[name]).run
+        app.command(name, cls=LeanCommand)(run)
+    return app
+
+
+def arrange(argv: Sequence[str]) -> tuple[list[str], str | None]:
+    """The arguments with common options moved behind the subcommand, and the subcommand (None: none is named)."""
+    before: list[str] = []
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        word = argv[at]
+        if word == "-C" and at + 1 < len(argv):
+            before += [word, argv[at + 1]]
+            at += 2
+        elif word in _GLOBAL_FLAGS or (word.startswith("-C") and len(word) > 2):
+            before.append(word)
+            at += 1
+        else:
+            return list(argv), None
+    if at == len(argv):
+        return list(argv), None
+    name, rest = argv[at], list(argv[at + 1 :])
+    return [name, *before, *rest] if name in COMMANDS else list(argv[at:]), name
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line (without the program's name); the exit code.  Never raises."""
+    args, name = arrange(argv)
+    as_json = "--json" in args
+    try:
+        if name is not None and name not in COMMANDS:
+            raise _unknown_command(name)
+        completing = "_MODELVER_COMPLETE" in os.environ
+        app = build_app([name] if name is not None and not completing else list(COMMANDS))
+        return int(app(args, prog_name="modelver", standalone_mode=False) or 0)
+    except ModelverError as error:
+        complain(error, as_json)
+        return int(error.code)
+    except (KeyboardInterrupt, typer.Abort):
+        say("error: interrupted")
+        return ExitCode.INTERRUPTED
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
+    except BrokenPipeError:
+        # The reader has left (`modelver list | head`): nothing is wrong, and nothing more can be said.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return ExitCode.OK
+    except OSError as error:
+        problem = EnvironmentProblem(_os_words(error), hint="check the disk and who may write there")
+        complain(problem, as_json)
+        return int(problem.code)
+    except Exception as error:
+        return _usage_or_bug(error, argv, as_json)
+
+
+def _os_words(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}"
+
+
+def _unknown_command(name: str) -> BadInput:
+    from dvc_modelver.core.names import near
+
+    return BadInput(f"there is no command {name}", hint=near(name, COMMANDS) or "modelver --help lists them")
+
+
+def _usage_or_bug(error: Exception, argv: Sequence[str], as_json: bool) -> int:
+    # Typer's usage errors share no public base class across its releases, but this method.
+    words = getattr(error, "format_message", None)
+    if words is not None:
+        message = str(words()).strip().rstrip(".") or "that is not how modelver is called"
+        first = next((word for word in argv if word in COMMANDS), None)
+        problem: ModelverError = BadInput(message, hint=f"modelver {first + ' ' if first else ''}--help")
+        if not argv or type(error).__name__ == "NoArgsIsHelpError":
+            write(message)
+            return ExitCode.BAD_INPUT
+    else:
+        problem = ModelverError(
+            f"internal error: {type(error).__name__}: {error}", hint="run it again with -v and report what it prints"
+        )
+        if "-v" in argv or "--verbose" in argv:
+            import traceback
+
+            say(traceback.format_exc())
+    complain(problem, as_json)
+    return int(problem.code)
+
+
+def entry_point() -> None:
+    """What the installed `modelver` script calls."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+"""What all commands share: the common options, where answers go, progress, and the one error boundary."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from dvc_modelver.cli.answer import SCHEMA, Answer, plain
+from dvc_modelver.cli.table import render_csv, render_markdown, render_text
+from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.core.text import redact, safe
+from dvc_modelver.dvcio.progress import no_progress
+from dvc_modelver.errors import BadInput, ModelverError
+
+Command = Callable[..., Answer]
+COMMON = "Options of every command"
+
+_OPTIONS: Mapping[str, Any] = {
+    "directory": Annotated[
+        str, typer.Option("-C", metavar="PATH", help="Work as if started in PATH.", show_default=False)
+    ],
+    "quiet": Annotated[bool, typer.Option("-q", "--quiet", help="Only the answer and errors.")],
+    "verbose": Annotated[bool, typer.Option("-v", "--verbose", help="Say more; show where an internal error arose.")],
+    "no_color": Annotated[bool, typer.Option("--no-color", help="No colour (also: NO_COLOR).")],
+    "as_json": Annotated[bool, typer.Option("--json", help="The answer as one JSON object.")],
+}
+_TABLE_OPTIONS: Mapping[str, Any] = {
+    "as_markdown": Annotated[bool, typer.Option("--md", help="The table as Markdown.")],
+    "as_csv": Annotated[bool, typer.Option("--csv", help="The table as CSV.")],
+}
+_DEFAULTS = {"directory": "."}
+
+
+def command(run: Command) -> Callable[..., None]:
+    """Turn a function of (surroundings, its own options) into a command with the common options.
+
+    A function that has a parameter `table` gets `--md` and `--csv` too; the parameter itself is not passed.
+    """
+    hints = get_type_hints(run, include_extras=True)
+    own = list(inspect.signature(run).parameters.values())[1:]
+    has_table = getattr(run, "__table__", False)
+    shared = {**_OPTIONS, **(_TABLE_OPTIONS if has_table else {})}
+
+    @functools.wraps(run)
+    def wrapper(**values: Any) -> None:
+        common = {name: values.pop(name) for name in shared}
+        _print(run(_surroundings(common), **values), common)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [p.replace(kind=keyword, annotation=hints[p.name]) for p in own]
+    parameters += [
+        inspect.Parameter(name, keyword, default=_DEFAULTS.get(name, False), annotation=annotation)
+        for name, annotation in shared.items()
+    ]
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    del wrapper.__wrapped__
+    return wrapper
+
+
+def table_command(run: Command) -> Callable[..., None]:
+    """Like `command`, for one whose answer holds a table: adds `--md` and `--csv`."""
+    run.__table__ = True  # type: ignore[attr-defined]
+    return command(run)
+
+
+def _surroundings(common: Mapping[str, Any]) -> Surroundings:
+    if common.get("as_markdown") and common.get("as_csv"):
+        raise BadInput("--md and --csv exclude each other", hint="choose one")
+    silent = common["quiet"]
+    return Surroundings(
+        directory=Path(common["directory"]),
+        env=dict(os.environ),
+        say=(lambda text: None) if silent else say,
+        progress=no_progress if silent or not sys.stderr.isatty() else Bar(),
+    )
+
+
+def _print(answer: Answer, common: Mapping[str, Any]) -> None:
+    if not common["quiet"]:
+        for note in answer.notes:
+            say(note)
+    if common["as_json"]:
+        emit(answer.data)
+    elif common.get("as_markdown") and answer.table is not None:
+        write(render_markdown(answer.table))
+    elif common.get("as_csv") and answer.table is not None:
+        write(render_csv(answer.table))
+    else:
+        colour = not common["no_color"] and colour_wanted(os.environ)
+        table = [render_text(answer.table, bold=colour)] if answer.table is not None and answer.table.rows else []
+        for line in (*answer.lines, *table, *answer.after):
+            write(safe(line) if line not in table else line)
+    if answer.code:
+        raise typer.Exit(int(answer.code))
+
+
+def colour_wanted(env: Mapping[str, str]) -> bool:
+    """Colour only on a terminal that can, and never against NO_COLOR (no-color.org)."""
+    return sys.stdout.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+
+
+def emit(data: Mapping[str, object]) -> None:
+    """One JSON object on stdout."""
+    write(json.dumps({"schema": SCHEMA, **{key: plain(value) for key, value in data.items()}}, ensure_ascii=False))
+
+
+def write(text: str) -> None:
+    """A line on stdout, whatever its encoding can show."""
+    _put(sys.stdout, text)
+
+
+def say(text: str) -> None:
+    """A line for people on stderr."""
+    _put(sys.stderr, redact(safe(text)))
+
+
+def _put(stream: Any, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def complain(error: ModelverError, as_json: bool) -> None:
+    """`error:` and `hint:` on stderr, and with `--json` the error object on stdout."""
+    message, hint = redact(safe(error.message)).replace("\n", " "), redact(safe(error.hint)).replace("\n", " ")
+    say(f"error: {message}")
+    if hint:
+        say(f"hint: {hint}")
+    if as_json:
+        emit({"error": {"code": int(error.code), "kind": error.kind, "message": message, "hint": hint}})
+
+
+@dataclass
+class Bar:
+    """Progress on a terminal: one line, rewritten at most every percent, cleared at the end."""
+
+    shown: int = -1
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        percent = 100 * done // total if total else 0
+        if percent == self.shown:
+            return
+        self.shown = percent
+        text = f"{percent:3d} %  {safe(what)}"[:100] if done < total else ""
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
+def ask(question: str, yes: bool, what_if_not: str) -> None:
+    """Go on after a yes.  Raises `BadInput` where nobody can be asked, `Refused` on a no."""
+    from dvc_modelver.errors import Refused
+
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise BadInput(f"{what_if_not} asks first, and there is no terminal to ask on", hint="pass --yes")
+    sys.stderr.write(f"{safe(question)} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Refused("nothing was changed, as you said no")

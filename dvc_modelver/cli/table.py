@@ -1,0 +1,82 @@
+"""Tables: rows of text as aligned columns, Markdown or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dvc_modelver.core.text import one_line
+
+# What inline Markdown, GitHub's autolinks (`://`, `www.`) and mentions (`@name`), or HTML could read as markup.
+_markdown_special = re.compile(r"([\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.|(?<!\w)@)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Cells are plain text from anywhere; each form escapes them for its own place."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: frozenset[str] = frozenset()
+    """Columns that are aligned to the right (numbers)."""
+
+
+def width(text: str) -> int:
+    """Terminal columns that `text` takes."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def render_text(table: Table, bold: bool = False) -> str:
+    """Aligned columns under a header line; no trailing spaces."""
+    rows = [tuple(one_line(cell, 80) for cell in row) for row in table.rows]
+    widths = [max(width(cell) for cell in column) for column in zip(table.columns, *rows, strict=True)]
+    header = _line(table.columns, widths, table)
+    lines = [f"\033[1m{header}\033[0m" if bold else header, *(_line(row, widths, table) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], table: Table) -> str:
+    padded = []
+    for name, cell, wide in zip(table.columns, cells, widths, strict=True):
+        space = " " * (wide - width(cell))
+        padded.append(space + cell if name in table.right else cell + space)
+    return "  ".join(padded).rstrip()
+
+
+def render_markdown(table: Table) -> str:
+    """A GitHub-flavoured table whose cells read literally in any CommonMark renderer."""
+    marks = ["---:" if name in table.right else "---" for name in table.columns]
+    lines = [table.columns, tuple(marks), *(tuple(escape_markdown(cell) for cell in row) for row in table.rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def escape_markdown(text: str) -> str:
+    """`text` on one line, every character that Markdown or HTML could read as markup made literal."""
+    escaped = _markdown_special.sub(r"\\\1", one_line(text))
+    return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+
+
+def render_csv(table: Table) -> str:
+    """RFC 4180 with LF; cells that a spreadsheet would run as a formula get a leading apostrophe."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_inert(one_line(cell)) for cell in row] for row in table.rows)
+    return out.getvalue().rstrip("\n")
+
+
+def _inert(cell: str) -> str:
+    dangerous = cell[:1] in ("=", "+", "@", "\t", "\r") or (cell[:1] == "-" and not _is_number(cell))
+    return f"'{cell}" if dangerous else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""`doctor`: everything that is wrong with the repository's versions, each with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dvc_modelver.commands.history import out_of_order
+from dvc_modelver.commands.list_models import list_models
+from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.publishing import exclusive
+from dvc_modelver.commands.show import tag_problem
+from dvc_modelver.core.registry import Model, Problem
+from dvc_modelver.core.tagobjects import TagObject, TagRef
+from dvc_modelver.core.tags import Event, TagName
+from dvc_modelver.gitio.journal import read_journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What was found; `notes` are no faults."""
+
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
+    """Look at every tag's object and commit, not at names alone.
+
+    Args:
+        recover: first finish or undo what a killed command left.
+    """
+    if recover:
+        with exclusive(project, dry_run=False):
+            pass
+    listing = list_models(project)
+    problems = list(listing.problems)
+    for model in project.registry.models.values():
+        problems += _model_problems(project, model)
+    problems += _vanished(project)
+    problems += _unfinished(project)
+    if listing.incomplete:
+        problems.append(
+            Problem(
+                ref="HEAD",
+                problem="this clone is shallow: versions may be missing",
+                remedy="git fetch --unshallow --tags",
+            )
+        )
+    return Diagnosis(problems=tuple(problems), notes=_notes(project))
+
+
+def _model_problems(project: Project, model: Model) -> Iterator[Problem]:
+    tags = list(model.tag_refs())
+    objects = model.read_tags(ref.oid for _, ref in tags)
+    for name, ref in tags:
+        tag = objects.get(ref.oid)
+        fault = _tag_fault(project, model, name, ref, tag)
+        if fault is not None:
+            yield _problem(ref, *fault)
+    for stage in model.stage_names:
+        events = model.stage_events(stage)
+        for event in out_of_order(events):
+            yield _problem(
+                event.ref, "its time is later than that of an event with a higher counter", "check the clocks"
+            )
+        held = model.holder(stage)
+        if held is not None and held.version is None:
+            remedy = f"modelver release {model.name} --rev {(held.ref.target or '')[:12]} --no-card"
+            yield _problem(held.ref, f"{stage} is on a commit that no version names", remedy)
+        elif held is not None and held.version is not None and not model.has(held.version):
+            yield _problem(held.ref, f"{stage} holds {held.version}, which has no tag here", "git fetch --tags")
+
+
+def _tag_fault(
+    project: Project, model: Model, name: TagName, ref: TagRef, tag: TagObject | None
+) -> tuple[str, str] | None:
+    problem = tag_problem(tag, ref.name, model.name, tag.record if tag is not None else None)
+    if problem is not None:
+        return problem, f"git tag -d -- '{ref.name}', then fetch or make it again"
+    first = project.seen.oids.get(ref.name)
+    if first is not None and first != ref.oid:
+        return f"it was moved: this clone first saw it as {first[:12]}", "ask who moved it; git fetch --tags --force"
+    if project.objects.commit(ref.target or "") is None:
+        return f"its commit {(ref.target or '')[:12]} is not here", "git fetch --tags"
+    if name.event is Event.RELEASE and tag is not None:
+        return _version_fault(project, model, ref, tag)
+    return None
+
+
+def _version_fault(project: Project, model: Model, ref: TagRef, tag: TagObject) -> tuple[str, str] | None:
+    from dvc_modelver.commands.bytes_at_hand import Bytes
+    from dvc_modelver.commands.show import artifact_at
+    from dvc_modelver.core.facts import Source
+
+    with Bytes(project) as at_hand:
+        facts = artifact_at(project, model.name, ref.target or "", at_hand, tag.record)
+    if facts.source is Source.MISSING:
+        return (
+            f"its commit does not say which bytes it is: {facts.problem}",
+            "release a sound version; withdraw this one",
+        )
+    record = tag.record
+    if record is not None and record.digest is not None and facts.digest not in (None, record.digest):
+        return f"its record says {record.digest}, its commit {facts.digest}", "do not use it; withdraw it"
+    return None
+
+
+def _vanished(project: Project) -> Iterator[Problem]:
+    here = {ref.name for ref in project.refs}
+    for name, oid in project.seen.oids.items():
+        if name not in here:
+            yield Problem(
+                ref=f"refs/tags/{name}",
+                problem="this clone has seen it, and it is gone",
+                remedy=f"git fetch --tags; or, while the object is here, git tag -- '{name}' {oid}",
+            )
+
+
+def _unfinished(project: Project) -> Iterator[Problem]:
+    journal = read_journal(project.repository.state_dir)
+    if journal is not None:
+        names = ", ".join(ref.removeprefix("refs/tags/") for ref, _ in journal.refs) or ", ".join(journal.files)
+        yield Problem(
+            ref=names or "journal",
+            problem=f"a {journal.action} was interrupted",
+            remedy="modelver doctor --recover finishes or undoes it, as does the next writing command",
+        )
+
+
+def _notes(project: Project) -> tuple[str, ...]:
+    if project.remote is None or not project.registry.models:
+        return ()
+    return (
+        "note: only the server can keep a pushed tag from being moved or deleted: protect the tags *@v* and *#* there",
+    )
+
+
+def _problem(ref: TagRef, problem: str, remedy: str) -> Problem:
+    return Problem(ref=f"refs/tags/{ref.name}", problem=problem, remedy=remedy)

@@ -1,0 +1,60 @@
+"""Another repository, named by path or URL: opened for reading only, without a full clone where Git allows it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.core.text import one_line, redact
+from dvc_modelver.errors import BadInput, EnvironmentProblem
+from dvc_modelver.gitio.process import GitProcess, scrubbed
+
+_url = re.compile(r"(?:https?|ssh|git|file)://[^\s\0]+", re.IGNORECASE).fullmatch
+_scp = re.compile(r"[\w.-]+@[\w.-]+:[^\s\0:][^\s\0]*").fullmatch
+
+
+@contextmanager
+def open_elsewhere(around: Surroundings, repo: str) -> Iterator[Project]:
+    """The repository that `repo` names; whatever had to be fetched goes away again.
+
+    Raises `BadInput` when `repo` is neither a directory nor a URL that Git fetches without running a program,
+    `EnvironmentProblem` when it cannot be reached.
+    """
+    place = (around.directory / repo).expanduser()
+    if not repo.startswith("-") and place.is_dir():
+        with Project(replace(around, directory=place), foreign=True) as project:
+            yield project
+        return
+    if not (_url(repo) or _scp(repo)):
+        raise BadInput(
+            f"{redact(repo)!a} is neither a directory nor a URL that modelver fetches",
+            hint="a path, or a URL that begins https://, ssh://, git://, file:// or user@host:",
+        )
+    with tempfile.TemporaryDirectory(prefix="modelver-repo-") as folder:
+        _fetch(around, repo, Path(folder))
+        with Project(replace(around, directory=Path(folder)), foreign=True) as project:
+            # Every tag was fetched, so what is cut off is history that no answer here needs.
+            project.repository = replace(project.repository, shallow=False)
+            yield project
+
+
+def _fetch(around: Surroundings, url: str, folder: Path) -> None:
+    """All tags and HEAD, one commit deep; trees and files come when they are looked at, if the server can do that."""
+    git = GitProcess(folder, scrubbed(around.env) | {"GIT_TERMINAL_PROMPT": "0"})
+    git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", ".")
+    for key, value in (("url", url), ("promisor", "true"), ("partialclonefilter", "blob:none")):
+        git.run("config", f"remote.origin.{key}", value)
+    specs = ("+refs/tags/*:refs/tags/*", "+HEAD:refs/heads/main")
+    done = git.complete("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags", "origin", *specs)
+    if done.status != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "")
+        raise EnvironmentProblem(
+            f"cannot fetch {redact(url)}: {redact(one_line(said.removeprefix('fatal:').strip()))}",
+            hint="check the address, the network, and that you may read it",
+        )

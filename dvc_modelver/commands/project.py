@@ -1,0 +1,202 @@
+"""What every command starts from: the repository, its configuration, its tags, its declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from types import TracebackType
+
+from dvc_modelver.commands.factscache import FactsCache
+from dvc_modelver.core.config import Config, parse_config
+from dvc_modelver.core.names import check_name
+from dvc_modelver.core.references import Reference, canonical_name, parse_reference
+from dvc_modelver.core.registry import Model, Registry
+from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.dvcio.progress import Progress, no_progress
+from dvc_modelver.dvcio.project import DeclaredAll, declared
+from dvc_modelver.errors import BadInput, EnvironmentProblem
+from dvc_modelver.gitio.objects import CommitTree, Objects
+from dvc_modelver.gitio.refs import current_branch, read_tag_refs
+from dvc_modelver.gitio.remotes import push_remote
+from dvc_modelver.gitio.repository import Repository, open_repository
+from dvc_modelver.gitio.seenlog import SEEN, SeenLog, read_seen_log
+
+CONFIG_FILE = ".modelver.yaml"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a command may know of the world: nothing else reaches for it."""
+
+    directory: Path
+    env: Mapping[str, str]
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    say: Say = lambda text: None
+    """Takes a line for people: a warning or a note."""
+    progress: Progress = no_progress
+
+
+class Project:
+    """One repository as one command sees it; everything is read once, when first asked for.
+
+    A context manager: it holds a git process that answers for objects.
+    """
+
+    def __init__(self, around: Surroundings, *, foreign: bool = False) -> None:
+        """Raises `BadInput` for a directory that is not there, `EnvironmentProblem` outside any repository."""
+        self.around = around
+        self.repository: Repository = open_repository(around.directory, around.env)
+        self._scratch: TemporaryDirectory[str] | None = None
+        self.objects = Objects(self.repository.git)
+        self.foreign = foreign
+        """Whether it is somebody else's, opened by `--repo`: nothing is written, its cache directory is ignored."""
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.objects.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+        if not self.foreign:
+            self.facts_cache.save()
+
+    @cached_property
+    def facts_cache(self) -> FactsCache:
+        return FactsCache(self.repository.state_dir)
+
+    @property
+    def root(self) -> Path:
+        """Of the work tree.  Raises `EnvironmentProblem` in a bare repository."""
+        if self.repository.root is None:
+            raise EnvironmentProblem("a bare repository has no work tree", hint="run this in a clone")
+        return self.repository.root
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A private directory that goes when the command ends."""
+        self._scratch = TemporaryDirectory(prefix="modelver-")
+        return Path(self._scratch.name)
+
+    @cached_property
+    def data_root(self) -> Path:
+        """Where DVC's configuration lies: the work tree; without one, HEAD's `.dvc/config` files in scratch."""
+        if self.repository.root is not None:
+            return self.repository.root
+        if self.head is not None:
+            tree = self.tree(self.head)
+            for path in tree.files("config"):
+                if PurePosixPath(path).parent.name == ".dvc":
+                    target = self.scratch / path
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(tree.read(path) or b"")
+        return self.scratch
+
+    @cached_property
+    def config(self) -> Config:
+        """From `.modelver.yaml` or `[tool.modelver]`, then `MODELVER_*`.  Raises `BadInput`."""
+        return read_config_files(self.repository.root, self.around.env)
+
+    @cached_property
+    def refs(self) -> list[TagRef]:
+        return read_tag_refs(self.repository.git)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.refs, self.objects.tags)
+
+    @cached_property
+    def seen(self) -> SeenLog:
+        """The seen-log, up to date with the refs of now (where it can be written)."""
+        log = read_seen_log(self.repository.state_dir)
+        if not self.foreign:
+            log.note(SEEN, (ref for model in self.registry.models.values() for _, ref in model.tag_refs()))
+        return log
+
+    @cached_property
+    def head(self) -> str | None:
+        """The commit that HEAD names; None while the branch is unborn."""
+        return self.objects.commit("HEAD")
+
+    @cached_property
+    def branch(self) -> str | None:
+        """The full name of the checked-out branch; None when HEAD is detached."""
+        return current_branch(self.repository.git)
+
+    @cached_property
+    def remote(self) -> str | None:
+        """The Git remote that a push would go to."""
+        return push_remote(self.repository.git, self.branch)
+
+    def tree(self, commit: str) -> CommitTree:
+        return CommitTree(self.objects, commit, self.repository.git)
+
+    @cached_property
+    def declared(self) -> DeclaredAll:
+        """What HEAD declares under `artifacts:`."""
+        return declared(self.tree(self.head)) if self.head is not None else DeclaredAll(artifacts=())
+
+    def resolve(self, text: str) -> Reference:
+        """`text` as a reference with its canonical name.
+
+        Raises `BadInput` when it is none, `NotFound` when neither tags nor declarations know the model.
+        """
+        reference = parse_reference(text)
+        # Tags are at hand; the declarations of a whole tree are read only when tags do not know the name.
+        name = self._from_tags(reference.name)
+        if name is None:
+            known = {*self.registry.models, *(artifact.name for artifact in self.declared.artifacts)}
+            name = canonical_name(reference.name, self.repository.prefix, known)
+        return Reference(name=name, version=reference.version, stage=reference.stage, latest=reference.latest)
+
+    def _from_tags(self, name: str) -> str | None:
+        prefix = self.repository.prefix
+        if ":" in name or not prefix:
+            return name if name in self.registry.models else None
+        nearest = f"{prefix}:{name}"
+        return nearest if nearest in self.registry.models else None
+
+    def model(self, text: str) -> Model:
+        """The model that a bare name means.  Raises like `resolve`; `BadInput` for a name with version or stage."""
+        reference = self.resolve(check_name(text))
+        return self.registry.model(reference.name)
+
+
+def read_config_files(root: Path | None, env: Mapping[str, str]) -> Config:
+    """The configuration of the work tree at `root` (None: of a bare repository, which has no file)."""
+    own = _read(root / CONFIG_FILE) if root is not None else None
+    shared = _read(root / "pyproject.toml") if root is not None else None
+    has_section = shared is not None and b"tool.modelver" in shared
+    if own is not None and has_section:
+        raise BadInput(
+            f"both {CONFIG_FILE} and [tool.modelver] in pyproject.toml configure modelver", hint="keep one of them"
+        )
+    if own is not None:
+        from dvc_modelver.dvcio.yaml12 import load_yaml
+
+        return parse_config(load_yaml(own, name=CONFIG_FILE), env, CONFIG_FILE)
+    if has_section and shared is not None:
+        return parse_config(_tool_section(shared), env, "pyproject.toml [tool.modelver]")
+    return parse_config({}, env, "environment")
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadInput(f"cannot read {path.name}: {error.strerror}") from error
+
+
+def _tool_section(data: bytes) -> object:
+    from dvc_modelver.dvcio.values import read_values
+
+    values = read_values(data, path="pyproject.toml")
+    tool = values.get("tool") if isinstance(values, Mapping) else None
+    return tool.get("modelver") if isinstance(tool, Mapping) else None

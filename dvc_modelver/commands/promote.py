@@ -1,0 +1,117 @@
+"""`promote`: put a version into a stage."""
+
+from __future__ import annotations
+
+from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.publishing import (
+    Numbers,
+    Outcome,
+    Publication,
+    Written,
+    exclusive,
+    publish,
+    read_numbers,
+)
+from dvc_modelver.core.facts import Output
+from dvc_modelver.core.names import check_stage
+from dvc_modelver.core.references import resolve_version
+from dvc_modelver.core.registry import Model
+from dvc_modelver.core.releases import plan_promote
+from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.tags import Event
+from dvc_modelver.core.versions import Version
+from dvc_modelver.dvcio import facts as dvc_facts
+from dvc_modelver.dvcio.project import declared_one
+from dvc_modelver.errors import Conflict, DataError, Refused
+
+
+def promote(
+    project: Project,
+    text: str,
+    stage: str,
+    *,
+    message: str = "",
+    push: bool = False,
+    offline: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """Let `stage` hold the version that `text` names; nothing is made when it does already.
+
+    With `push` a version that the remote lacks is published together with its stage.
+
+    Raises:
+        NotFound: no such model or version, or the stage that `text` names is empty.
+        Refused: the version is withdrawn, or the model retired.
+        BadInput: the stage's name is no name, or is not among the configured stages.
+        Conflict: someone else promoted at the same time.
+    """
+    with exclusive(project, dry_run):
+        reference = project.resolve(text)
+        check_stage(stage, project.config.stages)
+        model = project.registry.model(reference.name)
+        version = resolve_version(model, reference)
+        _refuse_unfit(model, version)
+        ref = model.release_ref(version)
+        numbers = read_numbers(project, model, offline=offline, push=push)
+        held = model.holder(stage)
+        holds = held is not None and held.version == version
+        missing = _unpublished(ref, numbers) if push else []
+        again = (
+            [held.ref] if holds and held is not None and push and held.ref.name not in (numbers.remote or {}) else []
+        )
+        tags = () if holds else (plan_promote(model, version, stage, ref.target or "", numbers.counter, message),)
+        publication = Publication(
+            action="promote",
+            tags=tags,
+            existing=(*missing, *again),
+            push=push,
+            outputs=slice_outputs(project, model, ref) if missing else (),
+        )
+        work = bool(publication.tags or publication.existing)
+        steps = publication.steps(project.remote) if work else []
+        if work and not dry_run:
+            publish(project, publication)
+        shown = held.ref if holds and held is not None else None
+        return Outcome(
+            action="promote",
+            dry_run=dry_run,
+            changed=work,
+            models=(
+                Written(
+                    name=model.name,
+                    version=version,
+                    stage=stage,
+                    tag=shown.name if shown is not None else next(tag.name for tag in tags),
+                    commit=ref.target,
+                    published=(push and not dry_run) or (project.seen.is_published(shown) if shown else False),
+                    event=Event.PROMOTE,
+                ),
+            ),
+            steps=tuple(steps),
+        )
+
+
+def _refuse_unfit(model: Model, version: Version) -> None:
+    if model.is_withdrawn(version):
+        raise Refused(f"{model.name}@{version} was withdrawn", hint=f"modelver show {model.name} lists the others")
+    if model.retired_by is not None:
+        raise Refused(f"{model.name} is retired", hint=f"modelver release {model.name} --unretire reopens it")
+
+
+def _unpublished(ref: TagRef, numbers: Numbers) -> list[TagRef]:
+    there = (numbers.remote or {}).get(ref.name)
+    if there is not None and there.oid != ref.oid:
+        raise Conflict(
+            f"the remote has another {ref.name}, on commit {(there.target or there.oid)[:12]}",
+            hint="modelver push --renumber gives yours the next free number",
+        )
+    return [] if there is not None or numbers.remote is None else [ref]
+
+
+def slice_outputs(project: Project, model: Model, ref: TagRef) -> tuple[Output, ...]:
+    """Every DVC output that a version's commit needs.  Raises `DataError` when its commit does not say."""
+    tree = project.tree(ref.target or "")
+    declared = declared_one(tree, model.name)
+    if declared is None:
+        raise DataError(f"commit {tree.commit[:12]} declares no artifact {model.name}", hint="modelver doctor")
+    return dvc_facts.slice_of(tree, declared).outputs

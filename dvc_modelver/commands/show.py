@@ -1,0 +1,168 @@
+"""`show`: all versions of a model, or one version in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.project import Project
+from dvc_modelver.core.facts import ArtifactFacts, Declared, Output, Source, Values
+from dvc_modelver.core.records import Record
+from dvc_modelver.core.references import Reference, resolve_version
+from dvc_modelver.core.registry import Model
+from dvc_modelver.core.tagobjects import EPOCH, Identity, TagObject
+from dvc_modelver.core.versions import Version
+from dvc_modelver.dvcio import facts as dvc_facts
+from dvc_modelver.dvcio.project import FileProblem, declared_one
+from dvc_modelver.errors import ModelverError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """One version: what its tag says, and where its bytes are according to its commit."""
+
+    name: str
+    version: Version
+    tag: str
+    commit: str
+    created_at: datetime
+    author: Identity | None
+    message: str
+    stages: tuple[str, ...]
+    withdrawn: bool
+    signed: bool
+    record: Record | None
+    published: bool | None
+    """None where this clone cannot know without asking the remote."""
+    previous: Version | None
+    artifact: ArtifactFacts
+    problem: str | None = None
+    """What is wrong with the tag itself."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the bytes as they were released; None for versions without a record."""
+        return self.record.sha256 if self.record is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionFacts:
+    """One version in full."""
+
+    row: VersionRow
+    declared: Declared | None
+    params: Values
+    metrics: Values
+    data: tuple[Output, ...]
+    problems: tuple[FileProblem, ...] = ()
+    """Params and metrics files that could not be read."""
+    card: str | None = None
+    environment: Mapping[str, object] | None = None
+
+
+def show_versions(project: Project, reference: Reference) -> tuple[VersionRow, ...]:
+    """Every version of a model, the highest first, withdrawn ones too."""
+    model = project.registry.model(reference.name)
+    stages = _stages_by_version(model)
+    model.read_tags(model.release_ref(version).oid for version in model.versions)
+    with Bytes(project) as at_hand:
+        rows = [_row(project, model, version, stages, at_hand) for version in reversed(model.versions)]
+    return tuple(rows)
+
+
+def show_version(project: Project, reference: Reference) -> VersionFacts:
+    """One version with its params, metrics and data.
+
+    Raises `NotFound` when the reference names none; `BadInput` when a file of its commit cannot be read.
+    """
+    model = project.registry.model(reference.name)
+    version = resolve_version(model, reference)
+    with Bytes(project) as at_hand:
+        row = _row(project, model, version, _stages_by_version(model), at_hand)
+        if project.objects.commit(row.commit) is None:
+            return VersionFacts(row=row, declared=None, params={}, metrics={}, data=())
+        tree = project.tree(row.commit)
+        declared = declared_one(tree, model.name)
+        if declared is None:
+            return VersionFacts(row=row, declared=None, params={}, metrics={}, data=())
+        params = dvc_facts.params(tree, declared)
+        metrics = dvc_facts.metrics(tree, declared, blob=at_hand.blob)
+        return VersionFacts(
+            row=row,
+            declared=declared,
+            params=params.values,
+            metrics=metrics.values,
+            data=dvc_facts.data_of(tree, declared),
+            problems=(*params.problems, *metrics.problems),
+        )
+
+
+def _stages_by_version(model: Model) -> Mapping[Version, tuple[str, ...]]:
+    found: dict[Version, tuple[str, ...]] = {}
+    for stage, held in model.stages().items():
+        if held.version is not None:
+            found[held.version] = (*found.get(held.version, ()), stage)
+    return found
+
+
+def _row(
+    project: Project, model: Model, version: Version, stages: Mapping[Version, tuple[str, ...]], at_hand: Bytes
+) -> VersionRow:
+    ref = model.release_ref(version)
+    tag = project.objects.tags([ref.oid]).get(ref.oid)
+    record = tag.record if tag is not None else None
+    commit = ref.target or ""
+    return VersionRow(
+        name=model.name,
+        version=version,
+        tag=ref.name,
+        commit=commit,
+        created_at=tag.at if tag is not None else EPOCH,
+        author=tag.tagger if tag is not None else None,
+        message=tag.message if tag is not None else "",
+        stages=stages.get(version, ()),
+        withdrawn=model.is_withdrawn(version),
+        signed=tag.signed if tag is not None else False,
+        record=record,
+        published=project.seen.is_published(ref),
+        previous=model.previous(version),
+        artifact=artifact_at(project, model.name, commit, at_hand, record),
+        problem=tag_problem(tag, ref.name, model.name, record),
+    )
+
+
+def tag_problem(tag: TagObject | None, ref_name: str, model: str, record: Record | None) -> str | None:
+    """What is wrong with a version's tag object, in words; None when it is sound."""
+    if tag is None:
+        return "the tag object cannot be read"
+    if tag.name != ref_name:
+        return f"the tag object was made as {tag.name}"
+    if tag.target_type not in ("commit", "tag"):
+        return f"it names a {tag.target_type}, not a commit"
+    if record is not None and record.model != model:
+        return f"its record is of {record.model}"
+    return None
+
+
+def artifact_at(
+    project: Project, name: str, commit: str, at_hand: Bytes, record: Record | None = None
+) -> ArtifactFacts:
+    """Where the bytes of artifact `name` are according to `commit`; what is wrong stands in `problem`."""
+    known = project.facts_cache.get(name, commit)
+    if known is not None:
+        return known
+    try:
+        tree = project.tree(commit)
+        declared = declared_one(tree, name)
+        if declared is None and record is not None and record.path is not None:
+            declared = Declared(name=name, file="dvc.yaml", path=record.path)
+        if declared is None:
+            return ArtifactFacts(path=None, problem="its commit declares no such artifact")
+        found = dvc_facts.artifact_facts(tree, declared, listing=at_hand.listing)
+    except ModelverError as error:
+        return ArtifactFacts(path=None, problem=error.message)
+    if found.source is not Source.MISSING and found.problem is None:
+        project.facts_cache.put(name, commit, found)
+    return found

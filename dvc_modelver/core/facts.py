@@ -1,0 +1,147 @@
+"""The types that facts about a commit come in.  Filled by `dvcio`, used by everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a Git tree: `mode` as Git writes it (`100644`, `120000`, `40000`, ...), object id."""
+
+    mode: str
+    oid: str
+
+    @property
+    def is_symlink(self) -> bool:
+        return self.mode == "120000"
+
+    @property
+    def is_directory(self) -> bool:
+        return self.mode in ("40000", "040000")
+
+
+class Tree(Protocol):
+    """The files of one commit (or of the work tree), by POSIX path from the repository's root."""
+
+    def entry(self, path: str) -> Entry | None:
+        """The entry at `path`, never looking through a symbolic link; None when there is none."""
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of the regular file at `path`; None when it is not there or not a regular file."""
+
+    def files(self, *names: str) -> Iterator[str]:
+        """The paths of every regular file whose last component is one of `names`, sorted.
+
+        A name that begins with `*` stands for every name that ends with the rest: `*.dvc`, `*`.
+        """
+
+
+class Source(str, Enum):
+    """Which file of the commit names an artifact's bytes."""
+
+    STAGE = "stage"
+    DVC = "dvc"
+    GIT = "git"
+    URL = "url"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """An entry of `artifacts:` as it stands in one commit."""
+
+    name: str
+    """Canonical name: `churn`, or `path/to/dir:churn` for a `dvc.yaml` below the root."""
+    file: str
+    """The declaring file, `dvc.yaml` or `path/to/dvc.yaml` (or a GTO-era `artifacts.yaml`)."""
+    path: str | None
+    """As written, relative to the declaring file's directory; a URL stays a URL."""
+    type: str | None = None
+    desc: str | None = None
+    labels: tuple[str, ...] = ()
+    meta: Mapping[str, object] = field(default_factory=dict)
+    problem: str | None = None
+    """Why it cannot be released as it stands (a bad name, a path that leads outside), else None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One output or dependency that DVC tracks: where it lies and which bytes it names."""
+
+    path: str
+    """From the repository's root, POSIX; or a URL."""
+    digest: str | None
+    """`md5:HEX`, `md5:HEX.dir` for a directory, `etag:...` as DVC has it; None when DVC has none yet."""
+    size: int | None = None
+    files: int | None = None
+    hash_name: str = "md5"
+    """`md5`, or `md5-dos2unix` for files that DVC 2 wrote (another place in the cache)."""
+    cached: bool = True
+    """False for `cache: false`: the bytes are in Git or nowhere."""
+    remote: str | None = None
+    """The DVC remote that this output names for itself, else None."""
+    root: str = ""
+    """Directory of the DVC repository (`.dvc`) that holds it, from the Git root; empty at the root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactFacts:
+    """Where the bytes of an artifact are, according to one commit."""
+
+    path: str | None
+    """From the repository's root, or a URL; None when the commit does not say."""
+    type: str | None = None
+    kind: str | None = None
+    """`file` or `directory`."""
+    digest: str | None = None
+    """`md5:HEX` of a file, `md5:HEX.dir` of a directory."""
+    size: int | None = None
+    """Bytes; of a directory, of all its files."""
+    files: int | None = None
+    """Number of files of a directory; None for a file."""
+    source: Source = Source.MISSING
+    output: Output | None = None
+    """The DVC output that holds it: itself, or the tracked directory above it."""
+    inside: str | None = None
+    """Path inside `output` when the artifact is one file or folder of a tracked directory."""
+    blob: str | None = None
+    """Git object id when `source` is `git`, or of an output with `cache: false` that is in Git."""
+    lfs: str | None = None
+    """sha256 that a Git LFS pointer names; the blob is then the pointer, and `digest` None."""
+    files_read: tuple[str, ...] = ()
+    """The files of the commit that this was read from: `dvc.yaml`, `dvc.lock`, `x.dvc`."""
+    problem: str | None = None
+    """Why `source` is `missing`, in words, else None."""
+
+
+Values = Mapping[str, Mapping[str, Scalar]]
+"""FILE -> KEY -> value; nested keys are joined with dots, a dot inside a key is written `\\.`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One piece of a slice; two slices are the same exactly when their parts are equal."""
+
+    kind: str
+    """`definition`, `lock`, `code`, `output`, `dvc`, `params`, `artifact`."""
+    path: str
+    """File (and for lock entries and definitions `FILE:STAGE`, for params `FILE:KEY`)."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """All of a commit that makes one model."""
+
+    parts: tuple[Part, ...]
+    """Sorted by kind and path, unique."""
+    files: tuple[str, ...]
+    """The Git-tracked files that hold the parts, sorted."""
+    outputs: tuple[Output, ...]
+    """Every DVC-cached output on the way, the artifact's own included."""

@@ -1,0 +1,357 @@
+"""The registry's state: what all tags of a repository together say.  Pure: a function of the set of refs.
+
+Names decide almost everything; a tag's object is read (through `read`) only where a name cannot tell: for the
+last events of a stage, for a retired artifact, and by those who ask for a version's own facts.
+
+Where GTO goes wrong, this module does not: events of a stage are ordered by counter and never by clock alone, a
+withdrawal names what it ends and puts nobody back, withdrawn versions hold nothing, a bad tag costs only itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from dvc_modelver.core.names import name_problem, near
+from dvc_modelver.core.tagobjects import ReadTags, TagObject, TagRef
+from dvc_modelver.core.tags import Event, TagName, looks_meant, parse_tag_name
+from dvc_modelver.core.versions import Key, Version
+from dvc_modelver.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with one ref or file, and what to do about it."""
+
+    ref: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEvent:
+    """A promote to a stage or a withdrawal from it."""
+
+    ref: TagRef
+    event: Event
+    stage: str
+    counter: int
+    """0 when the tag has none."""
+    version: Version | None
+    """The version promoted, or the one whose stay ends; None when no version is on that commit."""
+    ends: tuple[str, ...] = ()
+    at: datetime
+    tag: TagObject
+
+    @property
+    def order(self) -> tuple[int, int, datetime, str]:
+        """By counter; at an equal counter the withdrawal last; only then time, then name."""
+        return self.counter, int(self.event is Event.WITHDRAW_STAGE), self.at, self.ref.name
+
+
+def holder(events: Sequence[StageEvent], withdrawn: Iterable[Version] = ()) -> StageEvent | None:
+    """The promote that a stage holds after `events` (in order); None when the stage is empty.
+
+    A promote replaces whoever is there.  A withdrawal empties the stage only while the version that it names
+    holds it, and puts nobody back; a withdrawn version holds nothing.
+    """
+    held: StageEvent | None = None
+    for event in events:
+        if event.event is Event.PROMOTE:
+            held = event
+        elif held is not None and _ends(event, held):
+            held = None
+    return None if held is not None and held.version in set(withdrawn) else held
+
+
+def _ends(withdrawal: StageEvent, held: StageEvent) -> bool:
+    if held.ref.name in withdrawal.ends:
+        return True
+    if withdrawal.version is None or held.version is None:
+        return withdrawal.ref.target == held.ref.target
+    return withdrawal.version == held.version
+
+
+class Model:
+    """All events of one artifact.  Made by `Registry`; nothing here changes once the refs are read."""
+
+    def __init__(self, name: str, read: ReadTags) -> None:
+        self.name = name
+        self._read = read
+        self._releases: dict[Key, TagRef] = {}
+        self._withdrawals: dict[Key, list[TagRef]] = {}
+        self._stage_tags: dict[str, list[tuple[TagName, TagRef]]] = {}
+        self._retirements: list[TagRef] = []
+        self._versions: dict[Key, Version] = {}
+        self.highest_counter = 0
+
+    # What names alone tell ------------------------------------------------------------------------------------
+
+    @cached_property
+    def versions(self) -> tuple[Version, ...]:
+        """Every version that has its tag, withdrawn ones too, lowest first."""
+        return tuple(self._version(key) for key in sorted(self._releases))
+
+    @property
+    def version_count(self) -> int:
+        return len(self._releases)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Every stage that this artifact was ever promoted to, sorted."""
+        return tuple(sorted(self._stage_tags))
+
+    @cached_property
+    def withdrawn(self) -> frozenset[Version]:
+        return frozenset(self._version(key) for key in self._withdrawals)
+
+    @cached_property
+    def taken(self) -> frozenset[Version]:
+        """Every number that a tag here uses or used."""
+        return frozenset(self.versions) | self.withdrawn
+
+    @cached_property
+    def latest(self) -> Version | None:
+        """The highest final version that is not withdrawn; a pre-release only when there is no final one."""
+        usable = [key for key in self._releases if key not in self._withdrawals]
+        final = max((key for key in usable if key[3]), default=None)
+        key = final or max(usable, default=None)
+        return None if key is None else self._version(key)
+
+    def previous(self, version: Version) -> Version | None:
+        """The version before `version`: the highest lower one in use, a pre-release only when none is final."""
+        lower = [v for v in self.versions if v < version and v not in self.withdrawn]
+        final = [v for v in lower if not v.is_prerelease]
+        return max(final or lower, default=None)
+
+    def release_ref(self, version: Version) -> TagRef:
+        """The tag of `version`.  Raises `NotFound` with the nearest numbers."""
+        ref = self._releases.get(version.key)
+        if ref is None:
+            known = {str(v): v for v in self.versions}
+            raise NotFound(f"{self.name} has no version {version}", hint=near(str(version), known) or self._hint())
+        return ref
+
+    def has(self, version: Version) -> bool:
+        return version.key in self._releases
+
+    def is_withdrawn(self, version: Version) -> bool:
+        return version.key in self._withdrawals
+
+    def tag_refs(self) -> Iterator[tuple[TagName, TagRef]]:
+        """Every sound tag of this artifact with its parsed name."""
+        for key, ref in self._releases.items():
+            yield parse_tag_name(ref.name) or TagName(Event.RELEASE, self.name, self._version(key)), ref
+        for key, refs in self._withdrawals.items():
+            for ref in refs:
+                yield TagName(Event.WITHDRAW_VERSION, self.name, self._version(key)), ref
+        for tags in self._stage_tags.values():
+            yield from tags
+        for ref in self._retirements:
+            yield TagName(Event.RETIRE, self.name), ref
+
+    def _version(self, key: Key) -> Version:
+        version = self._versions.get(key)
+        if version is None:
+            version = self._versions[key] = Version(key[0], key[1], key[2])
+        return version
+
+    def _hint(self) -> str:
+        return f"modelver show {self.name}" if self._releases else f"{self.name} has no version yet"
+
+    # What needs the tags' objects -----------------------------------------------------------------------------
+
+    def tag(self, ref: TagRef) -> TagObject | None:
+        """The object of `ref`; None when it is unreadable or belongs to another name."""
+        found = self._read([ref.oid]).get(ref.oid)
+        return found if found is not None and found.name == ref.name else None
+
+    def read_tags(self, oids: Iterable[str]) -> Mapping[str, TagObject]:
+        """The objects of many tags at once."""
+        return self._read(list(oids))
+
+    def stage_events(self, stage: str) -> tuple[StageEvent, ...]:
+        """Every sound event of `stage`, in order."""
+        tags = self._stage_tags.get(stage, [])
+        self._read([ref.oid for _, ref in tags])
+        events = [event for name, ref in tags if (event := self._stage_event(name, ref)) is not None]
+        return tuple(sorted(events, key=lambda e: e.order))
+
+    def only(self, tags: Collection[str]) -> Model:
+        """This artifact as if only the tags of these names existed."""
+        registry = Registry((ref for _, ref in self.tag_refs() if ref.name in tags), self._read)
+        return registry.model(self.name)
+
+    def holder(self, stage: str) -> StageEvent | None:
+        """The promote that `stage` holds today; None when the stage is empty.
+
+        Only the tags that decide are read: the promotes of the highest counter and what came after.
+        """
+        tags = self._stage_tags.get(stage, [])
+        pending = sorted(tags, key=lambda item: item[0].counter or 0, reverse=True)
+        decided: list[StageEvent] = []
+        at = 0
+        while at < len(pending):
+            counter = pending[at][0].counter or 0
+            while at < len(pending) and (pending[at][0].counter or 0) == counter:
+                event = self._stage_event(*pending[at])
+                if event is not None:
+                    decided.append(event)
+                at += 1
+            if any(event.event is Event.PROMOTE for event in decided):
+                break
+        return holder(sorted(decided, key=lambda e: e.order), self.withdrawn)
+
+    def stages(self) -> dict[str, StageEvent]:
+        """Every stage that is held today, sorted by name."""
+        held = {stage: self.holder(stage) for stage in self.stage_names}
+        return {stage: event for stage, event in held.items() if event is not None}
+
+    @cached_property
+    def retired_by(self) -> TagRef | None:
+        """The tag that retires this artifact now; None when none does or a later release reopened it."""
+        if not self._retirements:
+            return None
+        refs = [*self._retirements, *self._releases.values()]
+        objects = self._read([ref.oid for ref in refs])
+        ended = {tag for o in objects.values() if o.record for tag in o.record.ends}
+        by_gto = [objects[r.oid].at for r in self._releases.values() if r.oid in objects and not objects[r.oid].record]
+        last = max(by_gto, default=None)
+        for ref in sorted(self._retirements, reverse=True):
+            at = objects[ref.oid].at if ref.oid in objects else None
+            if ref.name not in ended and not (at is not None and last is not None and last > at):
+                return ref
+        return None
+
+    def version_on(self, commit: str | None, at: datetime) -> Version | None:
+        """The highest version on `commit` that was not made after `at`."""
+        keys = sorted((key for key in self._by_commit.get(commit or "", ())), reverse=True)
+        for key in keys:
+            tag = self.tag(self._releases[key])
+            if tag is not None and tag.at <= at:
+                return self._version(key)
+        return None
+
+    @cached_property
+    def _by_commit(self) -> Mapping[str, list[Key]]:
+        found: dict[str, list[Key]] = {}
+        for key, ref in self._releases.items():
+            found.setdefault(ref.target or "", []).append(key)
+        return found
+
+    def versions_on(self, commit: str) -> tuple[Version, ...]:
+        """Every version whose tag names `commit`, lowest first."""
+        return tuple(self._version(key) for key in sorted(self._by_commit.get(commit, ())))
+
+    def _stage_event(self, name: TagName, ref: TagRef) -> StageEvent | None:
+        tag = self.tag(ref)
+        if tag is None or name.stage is None:
+            return None
+        record = tag.record if tag.record is not None and tag.record.model == self.name else None
+        version = _version_of(record.version) if record is not None else None
+        return StageEvent(
+            ref=ref,
+            event=name.event,
+            stage=name.stage,
+            counter=name.counter or 0,
+            version=version or self.version_on(ref.target, tag.at),
+            ends=record.ends if record is not None else (),
+            at=tag.at,
+            tag=tag,
+        )
+
+
+def _version_of(text: str | None) -> Version | None:
+    name = parse_tag_name(f"x@{text}") if text else None
+    return name.version if name is not None else None
+
+
+_plain_version = re.compile(r"(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,14})").fullmatch
+
+
+class Registry:
+    """Every artifact that tags speak of, and every tag that is wrong.
+
+    Args:
+        refs: all refs under `refs/tags/`.
+        read: answers object ids with parsed tags; called only where names do not tell.
+    """
+
+    def __init__(self, refs: Iterable[TagRef], read: ReadTags) -> None:
+        self._read = read
+        self._models: dict[str, Model] = {}
+        self._by_head: dict[str, Model] = {}
+        self._problems: list[Problem] = []
+        for ref in refs:
+            self._add(ref)
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        return self._models
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What names and kinds of refs reveal, sorted by ref; deeper faults need the objects."""
+        return tuple(sorted(self._problems, key=lambda p: p.ref))
+
+    def model(self, name: str) -> Model:
+        """The artifact `name`, without any event when no tag speaks of it."""
+        return self._models.get(name) or Model(name, self._read)
+
+    def _add(self, ref: TagRef) -> None:
+        # Two of three tags are plain releases of a model already seen: 1 us each instead of 9 (10,000 tags).
+        head, at, rest = ref.name.partition("@v")
+        model = self._by_head.get(head) if at else None
+        plain = _plain_version(rest) if model is not None else None
+        if model is not None and plain is not None and ref.target is not None:
+            major, minor, patch = plain.groups()
+            self._add_release(model, (int(major), int(minor), int(patch), 1, (), ""), ref)
+            return
+        name = parse_tag_name(ref.name)
+        if name is None:
+            if looks_meant(ref.name):
+                self._complain(ref, "its name is not one of a version or stage", f"git tag -d -- '{ref.name}'")
+            return
+        problem = name_problem(name.name)
+        if problem:
+            self._complain(ref, f"its name cannot be a model's: {problem}", f"git tag -d -- '{ref.name}'")
+        elif ref.target is None:
+            self._complain(
+                ref,
+                "a lightweight tag says neither who made it nor what was released",
+                f"git tag -d -- '{ref.name}', then release or promote again",
+            )
+        elif name.event is not Event.CREATED:
+            self._add_event(name, ref)
+
+    def _add_event(self, name: TagName, ref: TagRef) -> None:
+        model = self._models.get(name.name)
+        if model is None:
+            model = self._models[name.name] = Model(name.name, self._read)
+            self._by_head[name.name.replace(":", "=")] = model
+        model.highest_counter = max(model.highest_counter, name.counter or 0)
+        if name.version is not None:
+            model._versions[name.version.key] = name.version
+        if name.event is Event.RELEASE and name.version is not None:
+            self._add_release(model, name.version.key, ref)
+        elif name.event is Event.WITHDRAW_VERSION and name.version is not None:
+            model._withdrawals.setdefault(name.version.key, []).append(ref)
+        elif name.stage is not None:
+            model._stage_tags.setdefault(name.stage, []).append((name, ref))
+        elif name.event is Event.RETIRE:
+            model._retirements.append(ref)
+
+    def _add_release(self, model: Model, key: Key, ref: TagRef) -> None:
+        other = model._releases.setdefault(key, ref)
+        if other is ref:
+            return
+        first, second = sorted((other, ref), key=lambda r: (len(r.name), r.name))
+        model._releases[key] = first
+        if first.target != second.target:
+            self._complain(second, f"names another commit than {first.name}", f"git tag -d -- '{second.name}'")
+
+    def _complain(self, ref: TagRef, problem: str, remedy: str) -> None:
+        self._problems.append(Problem(ref=f"refs/tags/{ref.name}", problem=problem, remedy=remedy))

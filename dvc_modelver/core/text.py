@@ -1,0 +1,33 @@
+"""Text from a repository made safe to show: no terminal control, no hidden direction, no secrets.  Pure."""
+
+from __future__ import annotations
+
+import re
+
+_unsafe = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 (but tab and newline), DEL, C1
+    "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # bidi, hidden
+    "\ud800-\udfff]"
+)
+_user_info = re.compile(r"(?<=://)[^/@\s]+(?:@[^/@\s]+)*@")
+_signed_query = re.compile(
+    r"([?&](?:sig|signature|token|access_token|key|apikey|api_key|password|secret|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+)=)"
+    r"[^&\s'\"]+",
+    re.IGNORECASE,
+)
+
+
+def safe(text: str) -> str:
+    """`text` with control, bidirectional and invisible characters written as escapes (`\\x1b`, `\\u202e`)."""
+    return _unsafe.sub(lambda m: m[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """`text` safe and on one line; with `limit`, cut to so many characters with an ellipsis."""
+    line = " ".join(safe(text).split())
+    return f"{line[: limit - 1]}…" if limit and len(line) > limit else line
+
+
+def redact(text: str) -> str:
+    """`text` with the user-info of URLs and the values of signing query keys left out."""
+    return _signed_query.sub(r"\1***", _user_info.sub("***@", text))

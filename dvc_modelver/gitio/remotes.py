@@ -1,0 +1,107 @@
+"""The Git remote: what tags it has, and publishing ours to it in one atomic step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.tags import PREFIX
+from dvc_modelver.core.text import one_line, redact
+from dvc_modelver.errors import Conflict, EnvironmentProblem
+from dvc_modelver.gitio.process import Completed, GitProcess
+from dvc_modelver.gitio.refs import parse_show_ref
+
+
+def read_config(git: GitProcess) -> Mapping[str, str]:
+    """Every effective setting, keys as `git config --list` writes them; the last value of a key counts."""
+    raw = git.run("config", "--null", "--includes", "--list").decode("utf-8", "surrogateescape")
+    return {key: value for key, _, value in (item.partition("\n") for item in raw.split("\0") if item)}
+
+
+def push_remote(git: GitProcess, branch: str | None) -> str | None:
+    """The remote that `git push` would use: the branch's, else `origin`, else the only one; None without any."""
+    config = read_config(git)
+    names = sorted({key[7:-4] for key in config if key.startswith("remote.") and key.endswith(".url")})
+    short = (branch or "").removeprefix("refs/heads/")
+    keys = (f"branch.{short}.pushremote", "remote.pushdefault", f"branch.{short}.remote")
+    chosen = next((config[key] for key in keys if config.get(key)), None)
+    if chosen and chosen != ".":
+        return chosen
+    if "origin" in names:
+        return "origin"
+    return names[0] if len(names) == 1 else None
+
+
+def read_remote_tags(git: GitProcess, remote: str, patterns: Sequence[str] = ()) -> list[TagRef]:
+    """The tags that `remote` has now.  Raises `EnvironmentProblem` when it cannot be asked."""
+    done = git.complete("ls-remote", "--tags", "--", remote, *patterns, env={"GIT_TERMINAL_PROMPT": "0"})
+    if done.status != 0:
+        raise EnvironmentProblem(
+            f"cannot ask the remote {redact(remote)}: {_words(done)}", hint="check the network, or pass --offline"
+        )
+    return parse_show_ref(done.stdout.replace(b"\t", b" "))
+
+
+@dataclass(frozen=True, slots=True)
+class PushRef:
+    """One ref to publish: `oid` as `ref`; `new` refs must not be on the remote yet."""
+
+    oid: str
+    ref: str
+    new: bool = True
+
+
+def push(git: GitProcess, remote: str, refs: Sequence[PushRef], dry_run: bool = False) -> Mapping[str, str]:
+    """Publish all `refs` or none; the flag that the server gave each (`*` new, `=` was there, ` ` moved on).
+
+    The lease is for new tags only.  A lease on a branch at its fetched tip would erase a colleague's commit, so
+    branches go as plain refspecs that the server accepts only as a fast-forward.
+
+    Raises `Conflict` when the remote has another object under a new name or the branch has moved,
+    `EnvironmentProblem` when it refuses or cannot be reached.
+    """
+    leases = [f"--force-with-lease={r.ref}:" for r in refs if r.new]
+    specs = [f"{r.oid}:{r.ref}" for r in refs]
+    extra = ["--dry-run"] if dry_run else []
+    done = git.complete(
+        "push", "--porcelain", "--atomic", "--no-follow-tags", *extra, *leases, "--", remote, *specs,
+        config=("push.followTags=false", "push.recurseSubmodules=no"),
+    )  # fmt: skip
+    flags = parse_push(done.stdout)
+    rejected = {ref: said for ref, (flag, said) in flags.items() if flag == "!"}
+    if rejected or done.status != 0:
+        raise _refusal(done, remote, rejected)
+    return {ref: flag for ref, (flag, _) in flags.items()}
+
+
+def parse_push(raw: bytes) -> Mapping[str, tuple[str, str]]:
+    """`git push --porcelain` as ref -> (flag, what the server said)."""
+    answers: dict[str, tuple[str, str]] = {}
+    for line in raw.decode("utf-8", "replace").split("\n"):
+        parts = line.split("\t")
+        if len(parts) >= 3 and len(parts[0]) == 1 and ":" in parts[1]:
+            answers[parts[1].partition(":")[2]] = (parts[0], parts[2])
+    return answers
+
+
+_TAKEN = ("stale info", "already exists", "fetch first", "non-fast-forward", "cannot lock ref", "reference already")
+
+
+def _refusal(done: Completed, remote: str, rejected: Mapping[str, str]) -> Exception:
+    taken = [ref for ref, said in rejected.items() if any(word in said for word in _TAKEN)]
+    words = "; ".join(f"{ref.removeprefix(PREFIX)} {said}" for ref, said in rejected.items())
+    if taken:
+        names = ", ".join(ref.removeprefix(PREFIX).removeprefix("refs/heads/") for ref in taken)
+        return Conflict(
+            f"{redact(remote)} has moved on: {names} ({redact(one_line(rejected[taken[0]]))})",
+            hint="git fetch --tags, then run it again",
+        )
+    said = redact(one_line(words)) or _words(done)
+    return EnvironmentProblem(f"{redact(remote)} refused the push: {said}", hint="ask whoever runs that server")
+
+
+def _words(done: Completed) -> str:
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    said = next((line for line in lines if line.startswith(("fatal:", "error:", "remote:"))), lines[0] if lines else "")
+    return redact(one_line(said.removeprefix("fatal:").strip())) or f"exit status {done.status}"

@@ -1,0 +1,97 @@
+"""The work tree: what differs from HEAD, and its files seen as a tree."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc_modelver.core.facts import Entry
+from dvc_modelver.gitio.process import GitProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs from HEAD."""
+
+    path: str
+    state: str
+    """Git's two letters (`M.`, `.M`, `A.`, ...), `??` for an untracked file, `UU` and the like for a conflict."""
+
+    @property
+    def untracked(self) -> bool:
+        return self.state == "??"
+
+    def is_in(self, path: str) -> bool:
+        """Whether this is `path`, a file below it, or an untracked directory above it."""
+        return self.path == path or self.path.startswith(f"{path}/") or path.startswith(f"{self.path.rstrip('/')}/")
+
+
+def read_changes(git: GitProcess) -> tuple[Change, ...]:
+    """Everything staged, changed, deleted, conflicting or untracked, without ignored files."""
+    raw = git.run("status", "--porcelain=v2", "-z", "--untracked-files=normal", "--no-renames")
+    return tuple(parse_status(raw))
+
+
+def parse_status(raw: bytes) -> Iterator[Change]:
+    """`git status --porcelain=v2 -z --no-renames`."""
+    for item in raw.decode("utf-8", "surrogateescape").split("\0"):
+        kind = item[:2]
+        if kind == "? ":
+            yield Change(item[2:], "??")
+        elif kind == "1 ":
+            fields = item.split(" ", 8)
+            yield Change(fields[8], fields[1])
+        elif kind == "u ":
+            fields = item.split(" ", 10)
+            yield Change(fields[10], fields[1])
+
+
+def changes_in(changes: Sequence[Change], paths: Sequence[str]) -> tuple[Change, ...]:
+    """Those of `changes` that touch any of `paths`."""
+    return tuple(change for change in changes if any(change.is_in(path) for path in paths))
+
+
+class WorkTree:
+    """The files on disk below a root; fills the role of `core.facts.Tree`.  Symbolic links are not followed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def entry(self, path: str) -> Entry | None:
+        at = self._root
+        for part in path.split("/")[:-1]:
+            at = at / part
+            if at.is_symlink():
+                return None
+        try:
+            mode = os.lstat(self._root / path).st_mode
+        except (OSError, ValueError):
+            return None
+        if stat.S_ISLNK(mode):
+            return Entry("120000", "")
+        if stat.S_ISDIR(mode):
+            return Entry("40000", "")
+        return Entry("100755" if mode & 0o100 else "100644", "")
+
+    def read(self, path: str) -> bytes | None:
+        entry = self.entry(path)
+        if entry is None or not entry.mode.startswith("100"):
+            return None
+        try:
+            return (self._root / path).read_bytes()
+        except OSError:
+            return None
+
+    def files(self, *names: str) -> Iterator[str]:
+        return iter(sorted(self._walk(names)))
+
+    def _walk(self, names: Sequence[str]) -> Iterator[str]:
+        for folder, folders, files in os.walk(self._root):
+            folders[:] = [name for name in folders if name not in (".git", ".venv", "node_modules", "__pycache__")]
+            where = Path(folder).relative_to(self._root).as_posix()
+            for name in files:
+                if name in names:
+                    yield name if where == "." else f"{where}/{name}"
