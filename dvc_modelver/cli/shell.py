@@ -38,6 +38,19 @@ _TABLE_OPTIONS: Mapping[str, Any] = {
     "as_csv": Annotated[bool, typer.Option("--csv", help="The table as CSV.")],
 }
 _DEFAULTS = {"directory": "."}
+_MAX_LINE = 1000
+"""Characters of an error: names and paths come from others, and may be of any length."""
+_HINTS = {
+    "check-failed": "modelver doctor says more",
+    "bad-input": "correct it, then run it again; modelver --help lists the commands",
+    "refused": "modelver doctor says more",
+    "conflict": "git fetch --tags, and look with modelver history",
+    "data": "modelver doctor says more",
+    "environment": "check the repository, the disk and the network, then run it again",
+    "not-found": "modelver list shows what there is",
+    "bug": "run it again with -v and report what it prints",
+}
+"""For errors that come without a better next step."""
 
 
 def command(run: Command) -> Callable[..., None]:
@@ -131,13 +144,17 @@ def _put(stream: Any, text: str) -> None:
 
 
 def complain(error: ModelverError, as_json: bool) -> None:
-    """`error:` and `hint:` on stderr, and with `--json` the error object on stdout."""
-    message, hint = redact(safe(error.message)).replace("\n", " "), redact(safe(error.hint)).replace("\n", " ")
+    """`error:` and `hint:`, one line each, on stderr, and with `--json` the error object on stdout."""
+    message, hint = _on_a_line(error.message), _on_a_line(error.hint or _HINTS.get(error.kind, _HINTS["bug"]))
     say(f"error: {message}")
-    if hint:
-        say(f"hint: {hint}")
+    say(f"hint: {hint}")
     if as_json:
         emit({"error": {"code": int(error.code), "kind": error.kind, "message": message, "hint": hint}})
+
+
+def _on_a_line(text: str) -> str:
+    line = redact(safe(text)).replace("\n", " ")
+    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
 
 
 @dataclass

@@ -107,7 +107,7 @@ def _version_fault(project: Project, model: Model, ref: TagRef, tag: TagObject) 
 
 
 def _vanished(project: Project) -> Iterator[Problem]:
-    here = {ref.name for ref in project.refs}
+    here = {ref.name for ref in project.tags.all()}
     for name, oid in project.seen.oids.items():
         if name not in here:
             yield Problem(

@@ -57,7 +57,7 @@ def get(
         Conflict: something else lies at `destination`.
     """
     reference = project.resolve(text)
-    model = project.registry.model(reference.name)
+    model = project.model_of(reference.name)
     version = resolve_version(model, reference)
     _honour(project, model, reference, version, withdrawn)
     ref = model.release_ref(version)

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from dvc_modelver.commands.factscache import FactsCache
 from dvc_modelver.core.config import Config, parse_config
-from dvc_modelver.core.names import check_name
+from dvc_modelver.core.names import check_name, to_tag
 from dvc_modelver.core.references import Reference, canonical_name, parse_reference
 from dvc_modelver.core.registry import Model, Registry
 from dvc_modelver.core.tagobjects import TagRef
@@ -20,10 +20,10 @@ from dvc_modelver.dvcio.progress import Progress, no_progress
 from dvc_modelver.dvcio.project import DeclaredAll, declared
 from dvc_modelver.errors import BadInput, EnvironmentProblem
 from dvc_modelver.gitio.objects import CommitTree, Objects
-from dvc_modelver.gitio.refs import current_branch, read_tag_refs
+from dvc_modelver.gitio.refs import TagListing, current_branch, read_tags
 from dvc_modelver.gitio.remotes import push_remote
 from dvc_modelver.gitio.repository import Repository, open_repository
-from dvc_modelver.gitio.seenlog import SEEN, SeenLog, read_seen_log
+from dvc_modelver.gitio.seenlog import Published, SeenLog, is_remembered, remember
 
 CONFIG_FILE = ".modelver.yaml"
 Say = Callable[[str], None]
@@ -63,8 +63,10 @@ class Project:
         self.objects.close()
         if self._scratch is not None:
             self._scratch.cleanup()
-        if not self.foreign:
+        if not self.foreign and kind is None:
             self.facts_cache.save()
+            if "tags" in self.__dict__:
+                self.remember_tags()
 
     @cached_property
     def facts_cache(self) -> FactsCache:
@@ -103,20 +105,39 @@ class Project:
         return read_config_files(self.repository.root, self.around.env)
 
     @cached_property
-    def refs(self) -> list[TagRef]:
-        return read_tag_refs(self.repository.git)
+    def tags(self) -> TagListing:
+        return read_tags(self.repository.git)
 
     @cached_property
     def registry(self) -> Registry:
-        return Registry(self.refs, self.objects.tags)
+        return Registry(self.tags.all(), self.objects.tags)
+
+    def model_of(self, name: str) -> Model:
+        """The artifact of that canonical name, without looking at the tags of others."""
+        if "registry" in self.__dict__:
+            return self.registry.model(name)
+        return Registry(self._tags_of(name), self.objects.tags).model(name)
+
+    def _tags_of(self, name: str) -> list[TagRef]:
+        tag = to_tag(name)
+        return [*self.tags.starting(f"{tag}#"), *self.tags.starting(f"{tag}@")]
 
     @cached_property
     def seen(self) -> SeenLog:
-        """The seen-log, up to date with the refs of now (where it can be written)."""
-        log = read_seen_log(self.repository.state_dir)
-        if not self.foreign:
-            log.note(SEEN, (ref for model in self.registry.models.values() for _, ref in model.tag_refs()))
-        return log
+        """The seen-log."""
+        return SeenLog(self.repository.state_dir)
+
+    @cached_property
+    def published(self) -> Published:
+        """What is known of our own tags' publication."""
+        return Published(self.repository.state_dir)
+
+    def remember_tags(self) -> None:
+        """Note every sound tag in the seen-log, when any has come, gone or moved since the last command."""
+        fingerprint = self.tags.fingerprint
+        if not is_remembered(self.repository.state_dir, fingerprint):
+            sound = (ref for model in self.registry.models.values() for _, ref in model.tag_refs())
+            remember(self.repository.state_dir, sound, fingerprint)
 
     @cached_property
     def head(self) -> str | None:
@@ -156,15 +177,13 @@ class Project:
 
     def _from_tags(self, name: str) -> str | None:
         prefix = self.repository.prefix
-        if ":" in name or not prefix:
-            return name if name in self.registry.models else None
-        nearest = f"{prefix}:{name}"
-        return nearest if nearest in self.registry.models else None
+        nearest = f"{prefix}:{name}" if prefix and ":" not in name else name
+        return nearest if any(self.model_of(nearest).tag_refs()) else None
 
     def model(self, text: str) -> Model:
         """The model that a bare name means.  Raises like `resolve`; `BadInput` for a name with version or stage."""
         reference = self.resolve(check_name(text))
-        return self.registry.model(reference.name)
+        return self.model_of(reference.name)
 
 
 def read_config_files(root: Path | None, env: Mapping[str, str]) -> Config:

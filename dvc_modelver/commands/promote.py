@@ -48,7 +48,7 @@ def promote(
     with exclusive(project, dry_run):
         reference = project.resolve(text)
         check_stage(stage, project.config.stages)
-        model = project.registry.model(reference.name)
+        model = project.model_of(reference.name)
         version = resolve_version(model, reference)
         _refuse_unfit(model, version)
         ref = model.release_ref(version)
@@ -83,7 +83,7 @@ def promote(
                     stage=stage,
                     tag=shown.name if shown is not None else next(tag.name for tag in tags),
                     commit=ref.target,
-                    published=(push and not dry_run) or (project.seen.is_published(shown) if shown else False),
+                    published=(push and not dry_run) or (project.published.state(shown) if shown else False),
                     event=Event.PROMOTE,
                 ),
             ),

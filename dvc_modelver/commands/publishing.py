@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.names import to_tag
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import NewTag, tag_patterns
 from dvc_modelver.core.tagobjects import TagRef
@@ -20,7 +21,6 @@ from dvc_modelver.gitio.lock import writing
 from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
 from dvc_modelver.gitio.remotes import PushRef, push, read_remote_tags
 from dvc_modelver.gitio.repository import operation_under_way
-from dvc_modelver.gitio.seenlog import MADE, PUBLISHED
 from dvc_modelver.gitio.tagging import committer, create_tag_object
 
 
@@ -114,7 +114,7 @@ def read_numbers(project: Project, model: Model, *, offline: bool, push: bool) -
             f"the remote {project.remote} has versions of {model.name} that this clone lacks", hint="git fetch --tags"
         )
     if remote is not None:
-        project.seen.note(PUBLISHED, remote.values())
+        project.published.note(remote.values(), published=True)
     return Numbers(
         taken=model.taken | {name.version for name in names if name.version is not None},
         counter=max((name.counter or 0 for name in names), default=0),
@@ -122,8 +122,10 @@ def read_numbers(project: Project, model: Model, *, offline: bool, push: bool) -
     )
 
 
-def _parsed(names: Sequence[str] | Mapping[str, object], model: str) -> list[TagName]:
-    found = (parse_tag_name(name) for name in names)
+def _parsed(names: Iterable[str], model: str) -> list[TagName]:
+    """The parsed names of one artifact's events."""
+    starts = (f"{to_tag(model)}@", f"{to_tag(model)}#")
+    found = (parse_tag_name(name) for name in names if name.startswith(starts))
     return [name for name in found if name is not None and name.name == model and name.event is not Event.CREATED]
 
 
@@ -200,7 +202,8 @@ def publish(project: Project, publication: Publication) -> Mapping[str, str]:
             _put_back(project, publication)
         raise
     new = [TagRef(tag.name, made[tag.name], tag.commit) for tag in publication.tags]
-    project.seen.note(PUBLISHED if publication.push else MADE, [*new, *publication.existing])
+    project.published.note([*new, *publication.existing], published=publication.push)
+    project.seen.note(new)
     clear_journal(project.repository.state_dir)
     return made
 

@@ -17,7 +17,6 @@ from dvc_modelver.core.versions import Bump, Version, next_version
 from dvc_modelver.errors import Conflict, EnvironmentProblem
 from dvc_modelver.gitio.refs import delete_ref
 from dvc_modelver.gitio.remotes import read_remote_tags
-from dvc_modelver.gitio.seenlog import PUBLISHED
 
 Tagged = tuple[TagName, TagRef]
 
@@ -39,7 +38,7 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
             raise EnvironmentProblem("there is no Git remote to push to", hint="git remote add origin URL")
         there = {tag.name: tag for tag in read_remote_tags(project.repository.git, remote)}
         ours = [item for model in models for item in model.tag_refs()]
-        project.seen.note(PUBLISHED, (ref for _, ref in ours if there.get(ref.name) == ref))
+        project.published.note((ref for _, ref in ours if there.get(ref.name) == ref), published=True)
         missing = [item for item in ours if item[1].name not in there]
         clashing = [item for item in ours if item[1].name in there and there[item[1].name].oid != item[1].oid]
         if clashing and not renumber:
@@ -59,6 +58,7 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
             publish(project, publication)
             for _, ref in clashing:
                 delete_ref(project.repository.git, PREFIX + ref.name, ref.oid)
+            project.seen.forget(ref.name for _, ref in clashing)
         return Outcome(
             action="push",
             dry_run=dry_run,
@@ -83,7 +83,7 @@ def _outputs(project: Project, items: Iterable[Tagged]) -> tuple[Output, ...]:
     found: dict[Output, None] = {}
     for name, ref in items:
         if name.event is Event.RELEASE:
-            found |= dict.fromkeys(slice_outputs(project, project.registry.model(name.name), ref))
+            found |= dict.fromkeys(slice_outputs(project, project.model_of(name.name), ref))
     return tuple(found)
 
 
@@ -92,7 +92,7 @@ def _renumbered(project: Project, clashing: Sequence[Tagged], there: Mapping[str
     moved: list[NewTag] = []
     versions: dict[tuple[str, Version], Version] = {}
     for name, ref in sorted(clashing, key=lambda item: item[0].version is None):
-        model = project.registry.model(name.name)
+        model = project.model_of(name.name)
         tag = model.tag(ref)
         if tag is None or tag.record is None:
             raise Conflict(f"{ref.name} has no record of ours, so it is not moved", hint=f"git tag -d '{ref.name}'")

@@ -168,6 +168,9 @@ def _names(project: Project, request: ReleaseRequest) -> list[str]:
         except NotFound:
             _refuse_uncommitted_declaration(project, text)
             raise
+    for name in names:
+        together = [other for other in names if other != name]
+        refuse_case_twin(name, [*project.registry.models, *together], request.options.force)
     return list(names)
 
 
@@ -185,7 +188,7 @@ def _refuse_uncommitted_declaration(project: Project, text: str) -> None:
 
 
 def _read(project: Project, request: ReleaseRequest, tree: CommitTree, name: str) -> _Model:
-    model = project.registry.model(name)
+    model = project.model_of(name)
     declared = declared_one(tree, name)
     if declared is None:
         _refuse_uncommitted_declaration(project, name)
@@ -196,7 +199,6 @@ def _read(project: Project, request: ReleaseRequest, tree: CommitTree, name: str
     if declared.problem is not None:
         check_name(name)
         raise Refused(f"{declared.file}: {name}: {declared.problem}", hint=f"correct it in {declared.file}")
-    refuse_case_twin(name, list(project.registry.models), request.options.force)
     at_head = request.rev is None and request.exp is None
     changes = read_changes(project.repository.git) if at_head else ()
     if at_head:
@@ -265,8 +267,7 @@ def _candidate(
     parts: Slice,
     numbers: Numbers,
 ) -> Candidate:
-    usable = [version for version in model.versions if not model.is_withdrawn(version)]
-    last = usable[-1] if usable else None
+    last = model.highest_usable
     retired = model.retired_by
     return Candidate(
         model=model,
@@ -377,8 +378,8 @@ def _unpublished(read: _Model, plan: PlannedVersion) -> list[TagRef]:
 def _published(project: Project, request: ReleaseRequest, plan: PlannedVersion) -> bool | None:
     if plan.new:
         return request.push and not request.dry_run
-    ref = project.registry.model(plan.model).release_ref(plan.version)
-    return True if request.push and not request.dry_run else project.seen.is_published(ref)
+    ref = project.model_of(plan.model).release_ref(plan.version)
+    return True if request.push and not request.dry_run else project.published.state(ref)
 
 
 def _check_commit_possible(project: Project, request: ReleaseRequest, cards: Sequence[CardFile]) -> None:

@@ -64,7 +64,7 @@ class VersionFacts:
 
 def show_versions(project: Project, reference: Reference) -> tuple[VersionRow, ...]:
     """Every version of a model, the highest first, withdrawn ones too."""
-    model = project.registry.model(reference.name)
+    model = project.model_of(reference.name)
     stages = _stages_by_version(model)
     model.read_tags(model.release_ref(version).oid for version in model.versions)
     with Bytes(project) as at_hand:
@@ -77,7 +77,7 @@ def show_version(project: Project, reference: Reference) -> VersionFacts:
 
     Raises `NotFound` when the reference names none; `BadInput` when a file of its commit cannot be read.
     """
-    model = project.registry.model(reference.name)
+    model = project.model_of(reference.name)
     version = resolve_version(model, reference)
     with Bytes(project) as at_hand:
         row = _row(project, model, version, _stages_by_version(model), at_hand)
@@ -126,7 +126,7 @@ def _row(
         withdrawn=model.is_withdrawn(version),
         signed=tag.signed if tag is not None else False,
         record=record,
-        published=project.seen.is_published(ref),
+        published=project.published.state(ref),
         previous=model.previous(version),
         artifact=artifact_at(project, model.name, commit, at_hand, record),
         problem=tag_problem(tag, ref.name, model.name, record),

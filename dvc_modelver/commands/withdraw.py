@@ -37,7 +37,7 @@ def withdraw(
     """
     with exclusive(project, dry_run):
         reference = project.resolve(text)
-        model = project.registry.model(reference.name)
+        model = project.model_of(reference.name)
         if reference.stage is not None:
             tag, done = _plan_stage(project, model, reference, message, offline, push)
         elif reference.version is not None:
@@ -144,7 +144,7 @@ def _apply(
                 commit=tag.commit if tag is not None else (done.target if done is not None else None),
                 published=push and not dry_run
                 if tag is not None
-                else (project.seen.is_published(done) if done else None),
+                else (project.published.state(done) if done else None),
                 event=tag.tag.event if tag is not None else None,
             ),
         ),

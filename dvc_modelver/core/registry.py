@@ -10,6 +10,7 @@ withdrawal names what it ends and puts nobody back, withdrawn versions hold noth
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,6 +96,12 @@ class Model:
         """Every version that has its tag, withdrawn ones too, lowest first."""
         return tuple(self._version(key) for key in sorted(self._releases))
 
+    @cached_property
+    def _usable(self) -> tuple[list[Key], list[Key]]:
+        """The keys of versions that are not withdrawn, lowest first: all of them, and the final ones."""
+        usable = sorted(key for key in self._releases if key not in self._withdrawals)
+        return usable, [key for key in usable if key[3]]
+
     @property
     def version_count(self) -> int:
         return len(self._releases)
@@ -113,19 +120,27 @@ class Model:
         """Every number that a tag here uses or used."""
         return frozenset(self.versions) | self.withdrawn
 
-    @cached_property
+    @property
     def latest(self) -> Version | None:
         """The highest final version that is not withdrawn; a pre-release only when there is no final one."""
-        usable = [key for key in self._releases if key not in self._withdrawals]
-        final = max((key for key in usable if key[3]), default=None)
-        key = final or max(usable, default=None)
-        return None if key is None else self._version(key)
+        usable, final = self._usable
+        keys = final or usable
+        return self._version(keys[-1]) if keys else None
+
+    @property
+    def highest_usable(self) -> Version | None:
+        """The highest version that is not withdrawn, pre-release or not."""
+        usable, _ = self._usable
+        return self._version(usable[-1]) if usable else None
 
     def previous(self, version: Version) -> Version | None:
         """The version before `version`: the highest lower one in use, a pre-release only when none is final."""
-        lower = [v for v in self.versions if v < version and v not in self.withdrawn]
-        final = [v for v in lower if not v.is_prerelease]
-        return max(final or lower, default=None)
+        key = version.key
+        for keys in reversed(self._usable):
+            at = bisect_left(keys, key)
+            if at:
+                return self._version(keys[at - 1])
+        return None
 
     def release_ref(self, version: Version) -> TagRef:
         """The tag of `version`.  Raises `NotFound` with the nearest numbers."""

@@ -266,8 +266,8 @@ def plan_promote(model: Model, version: Version, stage: str, commit: str, counte
 
 def refuse_case_twin(name: str, known: Sequence[str], force: bool) -> None:
     """Refuse a first tag whose name differs from another artifact's in case alone: file systems mix them up."""
-    twins = [other for other in known if other != name and other.lower() == name.lower()]
-    if twins and not force:
+    twins = [other for other in known if other.lower() == name.lower()]
+    if twins and name not in twins and not force:
         raise Refused(
             f"{name} differs from {twins[0]} only in upper and lower case",
             hint="--force, if both are meant; on macOS and Windows their tags get in each other's way",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dvc_modelver.dvcio.items import Item, parse_item
-from dvc_modelver.dvcio.lockshape import ENTRY, HEAD, NEXT, STAGE, is_plain, repeats_a_key
+from dvc_modelver.dvcio.lockshape import BEGIN, ENTRY, HEAD, NEXT, STAGE, is_plain, repeats_a_key
 from dvc_modelver.dvcio.yaml12 import bad_line, conflict, load_yaml
 from dvc_modelver.errors import BadInput
 
@@ -202,7 +202,7 @@ def _end_of_block(data: bytes, at: int) -> int:
 @lru_cache(maxsize=4096)
 def _block(text: bytes, name: str) -> Mapping[str, _Mapping]:
     """The stage that stands in these lines alone.  Remembered: of 40 stages a commit changes a few."""
-    if _ANCHOR.search(text) or not text.startswith(b"  ") or text.startswith(b"   "):
+    if _ANCHOR.search(text) or not BEGIN.match(text):
         raise BadInput(f"{name}: not the lines of one stage")
     return _checked(load_yaml(text, name=name), name)
 

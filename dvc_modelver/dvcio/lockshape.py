@@ -34,7 +34,7 @@ STAGE = re.compile(
     rb"(?:    deps:\n(?P<deps>(?:" + _ENTRY + rb")+))?"
     rb"(?P<params>" + _PARAMS + rb")?"
     rb"(?:    outs:\n(?P<outs>(?:" + _ENTRY + rb")+))?"
-    rb"(?=  [^ ]|\Z)"
+    rb"(?=  [^\s#]|\Z)"
 )
 """One whole stage, with its last newline."""
 
@@ -63,6 +63,10 @@ def is_plain(data: bytes) -> bool:
 
 NEXT = re.compile(rb"\n(?=  [^ \n])")
 """Where the next stage begins, whatever the shape."""
+
+
+BEGIN = re.compile(rb"  [^\s#]")
+"""The first line of a stage: after a comment or a blank line the lines could belong to the stage before."""
 
 
 def repeats_a_key(params: bytes) -> bool:

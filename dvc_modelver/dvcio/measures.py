@@ -182,7 +182,11 @@ class _Files:
     ) -> Iterator[tuple[str, bytes]]:
         """(file, bytes) of the file at `path`, or of every file of values in the directory there."""
         tree = self.commit.tree
-        entry = None if paths.is_url(path) or paths.through_symlink(tree, path) else tree.entry(path)
+        link = None if paths.is_url(path) else paths.through_symlink(tree, path)
+        if link is not None:
+            self.problem(path, f"the path leads through the symbolic link {link}")
+            return
+        entry = None if paths.is_url(path) else tree.entry(path)
         names = [path]
         if entry is not None and entry.is_directory:
             names = [name for name in tree.files("*") if paths.inside(name, path) and name.endswith(_SUFFIXES)]

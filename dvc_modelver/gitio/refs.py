@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,32 @@ from dvc_modelver.gitio.process import GitFailed, GitProcess, failure
 _PEELED = "^{}"
 
 
-def read_tag_refs(git: GitProcess) -> list[TagRef]:
+class TagListing:
+    """All refs under `refs/tags/`, sorted by name, as text until somebody looks."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def all(self) -> list[TagRef]:
+        return parse_show_ref(self._raw)
+
+    def starting(self, start: str) -> list[TagRef]:
+        """Those whose name begins with `start`: one run of lines, found without parsing the others."""
+        mark = b" " + PREFIX.encode() + start.encode("utf-8", "surrogateescape")
+        first = self._raw.find(mark)
+        if first < 0:
+            return []
+        begin = self._raw.rfind(b"\n", 0, first) + 1
+        end = self._raw.find(b"\n", self._raw.rfind(mark))
+        return parse_show_ref(self._raw[begin : end if end >= 0 else len(self._raw)])
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever any tag comes, goes or moves (12,000 tags: 1 ms)."""
+        return hashlib.sha256(self._raw).hexdigest()
+
+
+def read_tags(git: GitProcess) -> TagListing:
     """Every ref under `refs/tags/`.
 
     `show-ref -d` takes peeled ids out of packed-refs: 16 ms for 12,000 tags, where for-each-ref with
@@ -21,45 +47,45 @@ def read_tag_refs(git: GitProcess) -> list[TagRef]:
     """
     done = git.complete("show-ref", "--tags", "-d")
     if done.status == 0:
-        return parse_show_ref(done.stdout)
+        return TagListing(done.stdout)
     if done.status == 1 and not done.stderr:
-        return []
-    return _read_around_broken_refs(git)
+        return TagListing(b"")
+    return TagListing(_read_around_broken_refs(git))
 
 
 def parse_show_ref(raw: bytes) -> list[TagRef]:
     """`git show-ref --tags -d` as refs: a line `OID refs/tags/NAME`, for a tag object one `... NAME^{}` more."""
+    lines = raw.decode("utf-8", "surrogateescape").split("\n")
+    oid_end = lines[0].find(" ")
+    start = oid_end + 1 + len(PREFIX)
     refs: list[TagRef] = []
     append = refs.append
-    lines = raw.decode("utf-8", "surrogateescape").split("\n")
-    start = lines[0].find(" ") + 1 + len(PREFIX) if lines[0] else 0
-    oid_end = start - 1 - len(PREFIX)
-    pending: tuple[str, str] | None = None
+    pending = ""
     for line in lines:
-        name = line[start:]
-        if name.endswith(_PEELED) and pending is not None:
-            append(TagRef(pending[1], pending[0], line[:oid_end]))
-            pending = None
+        if line[-3:] == _PEELED and pending:
+            append(TagRef(pending[start:], pending[:oid_end], line[:oid_end]))
+            pending = ""
             continue
-        if pending is not None:
-            append(TagRef(pending[1], pending[0], None))
-        pending = (line[:oid_end], name) if name else None
-    if pending is not None:
-        append(TagRef(pending[1], pending[0], None))
+        if pending:
+            append(TagRef(pending[start:], pending[:oid_end], None))
+        pending = line
+    if pending:
+        append(TagRef(pending[start:], pending[:oid_end], None))
     return refs
 
 
-def _read_around_broken_refs(git: GitProcess) -> list[TagRef]:
+def _read_around_broken_refs(git: GitProcess) -> bytes:
     """One ref to a missing object ends show-ref and for-each-ref; ask for names, then for each object."""
     raw = git.text("for-each-ref", "--format=%(objectname) %(refname)", PREFIX)
     pairs = [line.split(" ", 1) for line in raw.split("\n") if " " in line]
     wanted = "".join(f"{oid}^{{}}\n" for oid, _ in pairs)
     peeled = git.text("cat-file", "--batch-check=%(objectname)", stdin=wanted.encode()).split("\n")
-    refs = []
+    lines = []
     for (oid, name), target in zip(pairs, peeled, strict=False):
-        sound = target if " " not in target and target != oid else None
-        refs.append(TagRef(name.removeprefix(PREFIX), oid, sound))
-    return refs
+        lines.append(f"{oid} {name}")
+        if " " not in target and target != oid:
+            lines.append(f"{target} {name}{_PEELED}")
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)

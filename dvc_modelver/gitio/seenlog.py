@@ -1,71 +1,104 @@
-"""The seen-log: every version and stage tag that this clone ever saw, with its object id.  Append-only.
+"""What this clone remembers of tags: every one it ever saw, and which of its own were published.
 
-It lies under the Git common directory, like `known_hosts`: it makes a moved or vanished tag visible, keeps a
-number from being used twice, and knows which tags of ours were published.  It never changes what is shown of a
-version otherwise, and losing it loses only warnings.  A line is `WHAT OID NAME`.
+Two append-only files under the Git common directory, like `known_hosts`.  They make a moved or vanished tag
+visible and keep a number from being used twice.  They never change what is shown of a version otherwise, and
+losing them loses only warnings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from dvc_modelver.core.tagobjects import TagRef
 
-SEEN, MADE, PUBLISHED = "seen", "made", "published"
+_FORGOTTEN = "-"
 
 
-@dataclass
 class SeenLog:
-    """What the log says."""
+    """Tag name -> the object id under which it was first seen.  A line is `OID NAME`."""
 
-    path: Path
-    oids: dict[str, str] = field(default_factory=dict)
-    """Tag name -> the object id under which it was first seen."""
-    unpublished: set[tuple[str, str]] = field(default_factory=set)
-    published: set[tuple[str, str]] = field(default_factory=set)
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / "seen"
+        self.oids: dict[str, str] = {}
+        for line in _read(self._path):
+            oid, space, name = line.partition(" ")
+            if space and oid == _FORGOTTEN:
+                self.oids.pop(name, None)
+            elif space:
+                self.oids.setdefault(name, oid)
 
-    def is_published(self, ref: TagRef) -> bool | None:
-        """True when the remote was seen to have this very object, False when it was made here only; else None."""
-        if (ref.name, ref.oid) in self.published:
-            return True
-        return False if (ref.name, ref.oid) in self.unpublished else None
-
-    def note(self, what: str, refs: Iterable[TagRef]) -> None:
+    def note(self, refs: Iterable[TagRef]) -> None:
         """Append what is new; silently nothing where the directory cannot be written."""
-        lines = [f"{what} {ref.oid} {ref.name}\n" for ref in refs if self._take(what, ref.oid, ref.name)]
-        if not lines:
-            return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write("".join(lines).encode("utf-8", "surrogateescape"))
-        except OSError:
-            return
+        new = {ref.name: ref.oid for ref in refs if ref.name not in self.oids}
+        self.oids |= new
+        _append(self._path, (f"{oid} {name}" for name, oid in new.items()))
 
-    def _take(self, what: str, oid: str, name: str) -> bool:
-        """Learn one line; whether it says anything new."""
-        known = name in self.oids
-        self.oids.setdefault(name, oid)
-        if what == SEEN:
-            return not known
-        chosen = self.published if what == PUBLISHED else self.unpublished
-        new = (name, oid) not in chosen
-        chosen.add((name, oid))
-        return new
+    def forget(self, names: Iterable[str]) -> None:
+        """What this clone itself gave up (a renumbered tag) is not missed."""
+        gone = [name for name in names if self.oids.pop(name, None) is not None]
+        _append(self._path, (f"{_FORGOTTEN} {name}" for name in gone))
 
 
-def read_seen_log(state_dir: Path) -> SeenLog:
-    """The log of this clone; empty when there is none or it cannot be read."""
-    log = SeenLog(state_dir / "seen")
+class Published:
+    """Which tags were made here without `--push`, and which the remote was seen to have."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / "published"
+        self._known: dict[tuple[str, str], bool] = {}
+        for line in _read(self._path):
+            what, _, rest = line.partition(" ")
+            oid, space, name = rest.partition(" ")
+            if space and what in ("made", "published"):
+                self._learn(name, oid, what == "published")
+
+    def state(self, ref: TagRef) -> bool | None:
+        """True when the remote was seen to have this very object, False when it was made here only; else None."""
+        return self._known.get((ref.name, ref.oid))
+
+    def note(self, refs: Iterable[TagRef], *, published: bool) -> None:
+        """Append what is new; silently nothing where the directory cannot be written."""
+        new = [ref for ref in refs if self._learn(ref.name, ref.oid, published)]
+        word = "published" if published else "made"
+        _append(self._path, (f"{word} {ref.oid} {ref.name}" for ref in new))
+
+    def _learn(self, name: str, oid: str, published: bool) -> bool:
+        """Whether it was news: a tag is published once and for all."""
+        known = self._known.get((name, oid))
+        if known is True or known is published:
+            return False
+        self._known[name, oid] = published
+        return True
+
+
+def is_remembered(state_dir: Path, fingerprint: str) -> bool:
+    """Whether the seen-log was brought up to date with exactly these refs."""
+    return _read(state_dir / "seen.mark") == [fingerprint]
+
+
+def remember(state_dir: Path, refs: Iterable[TagRef], fingerprint: str) -> None:
+    """Bring the seen-log up to date with `refs`."""
+    SeenLog(state_dir).note(refs)
     try:
-        raw = log.path.read_bytes()
+        (state_dir / "seen.mark").write_text(fingerprint)
     except OSError:
-        return log
-    for line in raw.decode("utf-8", "surrogateescape").split("\n"):
-        what, _, rest = line.partition(" ")
-        oid, space, name = rest.partition(" ")
-        if space and what in (SEEN, MADE, PUBLISHED):
-            log._take(what, oid, name)
-    return log
+        return
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return []
+
+
+def _append(path: Path, lines: Iterable[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    if not text:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+    except OSError:
+        return

@@ -147,6 +147,8 @@ def test_the_quick_way_equals_the_parser_on_mutated_locks(data: st.DataObject) -
         lambda text: text.replace("      size: 20\n", "      size: 20\n      isexec: true\n"),
         lambda text: text.replace("schema: '2.0'\n", "# by hand\nschema: \"2.0\"\n"),
         lambda text: text + "datasets: []\n",
+        lambda text: text.replace("    deps:", "  \n    deps:"),
+        lambda text: text.replace("    params:", "  # note\n    params:"),
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text + STAGE.replace("train", "eval").replace("cmd: python", "cmd: &x").replace("model", "m"),
     ],

@@ -1,0 +1,223 @@
+"""The Python API: the same facts as the command line, as frozen dataclasses and as pandas frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dvc_modelver.commands.doctor import Diagnosis, diagnose
+from dvc_modelver.commands.get import Got, get
+from dvc_modelver.commands.history import EventRow, ModelAt, history, history_at
+from dvc_modelver.commands.list_models import ModelRow, list_models
+from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.commands.promote import promote
+from dvc_modelver.commands.publishing import Outcome
+from dvc_modelver.commands.push import push_tags
+from dvc_modelver.commands.release import ReleaseRequest, release
+from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
+from dvc_modelver.commands.withdraw import retire, withdraw
+from dvc_modelver.core.releases import ReleaseOptions
+from dvc_modelver.core.versions import Bump, Version
+from dvc_modelver.errors import BadInput
+
+if TYPE_CHECKING:
+    import git
+    import pandas as pd
+
+Row = TypeVar("Row")
+
+
+class Rows(tuple[Row, ...], Generic[Row]):
+    """Frozen dataclasses, one a row."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row each: versions and enums as text, times as UTC timestamps, nested fields as `outer.inner`."""
+        import pandas as pd
+
+        frame: pd.DataFrame = pd.DataFrame([flat(row) for row in self])
+        return frame
+
+
+def flat(value: object, prefix: str = "") -> dict[str, object]:
+    """A dataclass as one flat mapping: nested dataclasses and mappings become `outer.inner` keys."""
+    found: dict[str, object] = {}
+    pairs: Iterable[tuple[str, object]]
+    if is_dataclass(value):
+        pairs = [(field.name, getattr(value, field.name)) for field in fields(value)]
+    else:
+        pairs = [(str(key), item) for key, item in value.items()] if isinstance(value, Mapping) else []
+    for key, item in pairs:
+        name = f"{prefix}{key}"
+        if (is_dataclass(item) and not isinstance(item, Version)) or isinstance(item, Mapping):
+            found |= flat(item, f"{name}.")
+        else:
+            found[name] = _cell(item)
+    return found
+
+
+def _cell(item: object) -> object:
+    if isinstance(item, Enum):
+        return item.value
+    if isinstance(item, (Version, PurePosixPath, Path)):
+        return str(item)
+    return item
+
+
+def open(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | None = None) -> Repository:
+    """Open the repository that `path` lies in.
+
+    Args:
+        path: any directory of it.
+        env: the environment for git and for `MODELVER_*` settings; the process's own by default.
+
+    Raises:
+        BadInput: there is no such directory.
+        EnvironmentProblem: it lies in no Git repository, or there is no git.
+    """
+    return Repository(Path(path), dict(os.environ) if env is None else env)
+
+
+class Repository:
+    """One repository.  Every method reads the refs anew; errors are subclasses of `dvc_modelver.errors.ModelverError`.
+
+    A context manager, for symmetry with other resources: nothing is held between calls.
+    """
+
+    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+        self._around = Surroundings(directory=path, env=env)
+        with self._project() as project:
+            self.root: Path = project.repository.root or project.repository.git_dir
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        return f"Repository({str(self.root)!r})"
+
+    def _project(self) -> Project:
+        return Project(self._around)
+
+    @property
+    def git(self) -> git.Repo:
+        """The repository as GitPython sees it, for configuration and remotes."""
+        import git
+
+        return git.Repo(self._around.directory, search_parent_directories=True)
+
+    # Reading ----------------------------------------------------------------------------------------------------
+
+    def list(self) -> Rows[ModelRow]:
+        """Every model, sorted by name: its latest version and what each stage holds."""
+        with self._project() as project:
+            return Rows(list_models(project).models)
+
+    def show(self, name: str) -> Rows[VersionRow]:
+        """All versions of a model, the highest first.  Sizes are bytes.  Raises `NotFound`, `BadInput`."""
+        with self._project() as project:
+            return Rows(show_versions(project, project.resolve(name)))
+
+    def version(self, reference: str) -> VersionFacts:
+        """One version in full: `churn@v1.2.0`, `churn@latest`, `churn#prod`.  Raises `NotFound`, `BadInput`."""
+        with self._project() as project:
+            return show_version(project, project.resolve(reference))
+
+    def history(self, name: str | None = None) -> Rows[EventRow]:
+        """Every event, newest first.  Raises `NotFound`."""
+        with self._project() as project:
+            return Rows(history(project, name))
+
+    def at(self, moment: datetime, name: str | None = None) -> Rows[ModelAt]:
+        """What each stage held at `moment` (UTC when naive), by the events' own times."""
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+        with self._project() as project:
+            return Rows(history_at(project, aware, name).models)
+
+    def doctor(self) -> Diagnosis:
+        """Everything that is wrong with the repository's versions."""
+        with self._project() as project:
+            return diagnose(project)
+
+    def get(self, reference: str, destination: str | os.PathLike[str] | None = None) -> Got:
+        """Put a version's verified bytes at `destination` (default: its own name, in the current directory).
+
+        Raises:
+            NotFound: no such version, or the stage is empty.
+            DataError: bytes are missing or corrupt.
+            Conflict: something else lies at `destination`.
+        """
+        with self._project() as project:
+            return get(project, reference, Path(destination) if destination is not None else None)
+
+    # Writing ----------------------------------------------------------------------------------------------------
+
+    def release(
+        self,
+        *names: str,
+        bump: str | None = None,
+        version: str | None = None,
+        message: str = "",
+        stage: str | None = None,
+        rev: str | None = None,
+        push: bool = False,
+        offline: bool = False,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Release the next version of the models, all of them or none.
+
+        Args:
+            bump: `major`, `minor`, `patch` or `prerelease`; patch by default.
+            version: this very number instead.
+            rev: a commit instead of HEAD.
+
+        Raises:
+            Refused: the work tree is not as committed, the model is retired, or nothing changed under a new number.
+            Conflict: the number is taken.
+            DataError: bytes are missing or corrupt.
+        """
+        if bump is not None and bump.upper() not in Bump.__members__:
+            raise BadInput(f"{bump!a} is no bump", hint="major, minor, patch or prerelease")
+        options = ReleaseOptions(
+            bump=Bump[bump.upper()] if bump is not None else None,
+            version=Version.parse(version) if version is not None else None,
+            message=message,
+            stage=stage,
+        )
+        request = ReleaseRequest(
+            models=names, options=options, rev=rev, push=push, offline=offline, dry_run=dry_run
+        )  # fmt: skip
+        with self._project() as project:
+            return release(project, request)
+
+    def promote(self, reference: str, stage: str, *, message: str = "", **options: bool) -> Outcome:
+        """Let `stage` hold a version.  Options: `push`, `offline`, `dry_run`.
+
+        Raises `NotFound`, `Refused` (withdrawn, retired), `Conflict` (someone else promoted at the same time).
+        """
+        return self._write(promote, reference, stage, message=message, **options)
+
+    def withdraw(self, reference: str, *, message: str = "", **options: bool) -> Outcome:
+        """Empty `NAME#STAGE`, or withdraw `NAME@V` for ever (needs a message; does not ask)."""
+        return self._write(withdraw, reference, message=message, confirm=lambda question: None, **options)
+
+    def retire(self, name: str, *, message: str = "", **options: bool) -> Outcome:
+        """Close a model until `release --unretire`."""
+        return self._write(retire, name, message=message, **options)
+
+    def push(self, name: str | None = None, **options: bool) -> Outcome:
+        """Publish what the remote lacks, of one model or of all.  Options: `renumber`, `dry_run`."""
+        return self._write(push_tags, name, **options)
+
+    def _write(self, act: Callable[..., Outcome], *args: Any, **options: Any) -> Outcome:
+        with self._project() as project:
+            return act(project, *args, **options)
