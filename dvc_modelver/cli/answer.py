@@ -15,7 +15,6 @@ from dvc_modelver.core.text import safe
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import ExitCode
 
-SCHEMA = 1
 Json = Mapping[str, object]
 
 

@@ -92,7 +92,7 @@ def arrange(argv: Sequence[str]) -> tuple[list[str], str | None]:
     if at == len(argv):
         return list(argv), None
     name, rest = argv[at], list(argv[at + 1 :])
-    return [name, *before, *rest] if name in COMMANDS else list(argv[at:]), name
+    return [name, *before, *rest], name
 
 
 def main(argv: Sequence[str]) -> int:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from dvc_modelver.cli.answer import SCHEMA, Answer, plain
-from dvc_modelver.cli.table import render_csv, render_markdown, render_text
-from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.core.progress import no_progress
 from dvc_modelver.core.text import redact, safe
-from dvc_modelver.dvcio.progress import no_progress
 from dvc_modelver.errors import BadInput, ModelverError
 
-Command = Callable[..., Answer]
+if TYPE_CHECKING:
+    from dvc_modelver.cli.answer import Answer
+    from dvc_modelver.commands.project import Surroundings
+
+Command = Callable[..., "Answer"]
+SCHEMA = 1
 COMMON = "Options of every command"
 
 _OPTIONS: Mapping[str, Any] = {
@@ -87,6 +88,8 @@ def table_command(run: Command) -> Callable[..., None]:
 
 
 def _surroundings(common: Mapping[str, Any]) -> Surroundings:
+    from dvc_modelver.commands.project import Surroundings
+
     if common.get("as_markdown") and common.get("as_csv"):
         raise BadInput("--md and --csv exclude each other", hint="choose one")
     silent = common["quiet"]
@@ -99,6 +102,8 @@ def _surroundings(common: Mapping[str, Any]) -> Surroundings:
 
 
 def _print(answer: Answer, common: Mapping[str, Any]) -> None:
+    from dvc_modelver.cli.table import render_csv, render_markdown, render_text
+
     if not common["quiet"]:
         for note in answer.notes:
             say(note)
@@ -124,6 +129,10 @@ def colour_wanted(env: Mapping[str, str]) -> bool:
 
 def emit(data: Mapping[str, object]) -> None:
     """One JSON object on stdout."""
+    import json
+
+    from dvc_modelver.cli.answer import plain
+
     write(json.dumps({"schema": SCHEMA, **{key: plain(value) for key, value in data.items()}}, ensure_ascii=False))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -62,6 +60,9 @@ def escape_markdown(text: str) -> str:
 
 def render_csv(table: Table) -> str:
     """RFC 4180 with LF; cells that a spreadsheet would run as a formula get a leading apostrophe."""
+    import csv
+    import io
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)

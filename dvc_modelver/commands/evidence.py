@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.facts import ArtifactFacts, Declared, Source
+from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import MAX_FILES, BlobLine, FileLine
 from dvc_modelver.core.releases import Released
 from dvc_modelver.dvcio.cache import Cache

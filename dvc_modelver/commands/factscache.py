@@ -6,9 +6,9 @@ or cannot be written is as good as none.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ class FactsCache:
                 temporary.write_text(json.dumps(self._models[name], separators=(",", ":")))
                 os.replace(temporary, target)
             except (OSError, ValueError):
-                temporary.unlink(missing_ok=True)
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
         self._dirty.clear()
 
     def _rows(self, name: str) -> dict[str, Any]:
@@ -65,7 +66,9 @@ class FactsCache:
         return self._models[name]
 
     def _file(self, name: str) -> Path:
-        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+        # Names are ASCII letters, digits and `-_./:`; both separators must go, and case may not decide.
+        safe = "".join(f"={ord(c):02x}" if c in "/:=" or c.isupper() else c for c in name)
+        return self._folder / f"{safe}.json"
 
 
 def _encode(facts: ArtifactFacts) -> list[object]:

@@ -9,7 +9,8 @@ from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.evidence import find_bytes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.show import tag_problem
-from dvc_modelver.core.facts import ArtifactFacts, Declared, Source
+from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.facts import Declared
+from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.versions import Version
 

@@ -1,4 +1,7 @@
-"""What every command starts from: the repository, its configuration, its tags, its declarations."""
+"""What every command starts from: the repository, its configuration, its tags, its declarations.
+
+What only some commands need is imported where they need it: a `list` must not pay for it at every start.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,28 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from dvc_modelver.commands.factscache import FactsCache
-from dvc_modelver.core.config import Config, parse_config
+from dvc_modelver.commands.declaredcache import read_declared, write_declared
+from dvc_modelver.core.declarations import DeclaredAll
 from dvc_modelver.core.names import check_name, to_tag
-from dvc_modelver.core.references import Reference, canonical_name, parse_reference
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.core.registry import Model, Registry
 from dvc_modelver.core.tagobjects import TagRef
-from dvc_modelver.dvcio.progress import Progress, no_progress
-from dvc_modelver.dvcio.project import DeclaredAll, declared
-from dvc_modelver.errors import BadInput, EnvironmentProblem
+from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.refs import TagListing, current_branch, read_tags
-from dvc_modelver.gitio.remotes import push_remote
 from dvc_modelver.gitio.repository import Repository, open_repository
 from dvc_modelver.gitio.seenlog import Published, SeenLog, is_remembered, remember
 
-CONFIG_FILE = ".modelver.yaml"
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
+    from dvc_modelver.commands.factscache import FactsCache
+    from dvc_modelver.core.config import Config
+    from dvc_modelver.core.references import Reference
+
 Say = Callable[[str], None]
 
 
@@ -57,6 +63,11 @@ class Project:
         """Whether it is somebody else's, opened by `--repo`: nothing is written, its cache directory is ignored."""
 
     def __enter__(self) -> Project:
+        if not self.foreign and (self.repository.state_dir / "journal").exists():
+            self.around.say(
+                "warning: an earlier command was interrupted: the next one that writes, or modelver doctor --recover, "
+                "finishes or undoes it"
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -64,12 +75,18 @@ class Project:
         if self._scratch is not None:
             self._scratch.cleanup()
         if not self.foreign and kind is None:
-            self.facts_cache.save()
+            if "facts_cache" in self.__dict__:
+                self.facts_cache.save()
             if "tags" in self.__dict__:
                 self.remember_tags()
 
     @cached_property
     def facts_cache(self) -> FactsCache:
+        from dvc_modelver.commands.factscache import FactsCache
+
+        # What lies in somebody else's Git directory is not ours to believe.
+        if self.foreign:
+            return FactsCache(self.scratch)
         return FactsCache(self.repository.state_dir)
 
     @property
@@ -82,6 +99,8 @@ class Project:
     @cached_property
     def scratch(self) -> Path:
         """A private directory that goes when the command ends."""
+        from tempfile import TemporaryDirectory
+
         self._scratch = TemporaryDirectory(prefix="modelver-")
         return Path(self._scratch.name)
 
@@ -102,6 +121,8 @@ class Project:
     @cached_property
     def config(self) -> Config:
         """From `.modelver.yaml` or `[tool.modelver]`, then `MODELVER_*`.  Raises `BadInput`."""
+        from dvc_modelver.commands.settings import read_config_files
+
         return read_config_files(self.repository.root, self.around.env)
 
     @cached_property
@@ -152,6 +173,8 @@ class Project:
     @cached_property
     def remote(self) -> str | None:
         """The Git remote that a push would go to."""
+        from dvc_modelver.gitio.remotes import push_remote
+
         return push_remote(self.repository.git, self.branch)
 
     def tree(self, commit: str) -> CommitTree:
@@ -160,13 +183,26 @@ class Project:
     @cached_property
     def declared(self) -> DeclaredAll:
         """What HEAD declares under `artifacts:`."""
-        return declared(self.tree(self.head)) if self.head is not None else DeclaredAll(artifacts=())
+        if self.head is None:
+            return DeclaredAll(artifacts=())
+        tree = self.tree(self.head)
+        known = read_declared(self.repository.state_dir, tree.oid)
+        if known is not None:
+            return known
+        from dvc_modelver.dvcio.project import declared
+
+        found = declared(tree)
+        if not self.foreign:
+            write_declared(self.repository.state_dir, tree.oid, found)
+        return found
 
     def resolve(self, text: str) -> Reference:
         """`text` as a reference with its canonical name.
 
         Raises `BadInput` when it is none, `NotFound` when neither tags nor declarations know the model.
         """
+        from dvc_modelver.core.references import Reference, canonical_name, parse_reference
+
         reference = parse_reference(text)
         # Tags are at hand; the declarations of a whole tree are read only when tags do not know the name.
         name = self._from_tags(reference.name)
@@ -184,38 +220,3 @@ class Project:
         """The model that a bare name means.  Raises like `resolve`; `BadInput` for a name with version or stage."""
         reference = self.resolve(check_name(text))
         return self.model_of(reference.name)
-
-
-def read_config_files(root: Path | None, env: Mapping[str, str]) -> Config:
-    """The configuration of the work tree at `root` (None: of a bare repository, which has no file)."""
-    own = _read(root / CONFIG_FILE) if root is not None else None
-    shared = _read(root / "pyproject.toml") if root is not None else None
-    has_section = shared is not None and b"tool.modelver" in shared
-    if own is not None and has_section:
-        raise BadInput(
-            f"both {CONFIG_FILE} and [tool.modelver] in pyproject.toml configure modelver", hint="keep one of them"
-        )
-    if own is not None:
-        from dvc_modelver.dvcio.yaml12 import load_yaml
-
-        return parse_config(load_yaml(own, name=CONFIG_FILE), env, CONFIG_FILE)
-    if has_section and shared is not None:
-        return parse_config(_tool_section(shared), env, "pyproject.toml [tool.modelver]")
-    return parse_config({}, env, "environment")
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise BadInput(f"cannot read {path.name}: {error.strerror}") from error
-
-
-def _tool_section(data: bytes) -> object:
-    from dvc_modelver.dvcio.values import read_values
-
-    values = read_values(data, path="pyproject.toml")
-    tool = values.get("tool") if isinstance(values, Mapping) else None
-    return tool.get("modelver") if isinstance(tool, Mapping) else None

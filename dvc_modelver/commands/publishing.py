@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import Output
@@ -13,12 +13,13 @@ from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import NewTag, tag_patterns
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import PREFIX, Event, TagName, parse_tag_name
+from dvc_modelver.core.text import redact
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import Conflict, EnvironmentProblem, ModelverError, Refused
-from dvc_modelver.gitio.commits import undo_commit
-from dvc_modelver.gitio.journal import Journal, clear_journal, recover, write_journal
+from dvc_modelver.gitio.commits import CardCommit
+from dvc_modelver.gitio.journal import Journal, clear_journal, finish, recover, remote_state, write_journal
 from dvc_modelver.gitio.lock import writing
-from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
+from dvc_modelver.gitio.refs import read_ref
 from dvc_modelver.gitio.remotes import PushRef, push, read_remote_tags
 from dvc_modelver.gitio.repository import operation_under_way
 from dvc_modelver.gitio.tagging import committer, create_tag_object
@@ -122,6 +123,17 @@ def read_numbers(project: Project, model: Model, *, offline: bool, push: bool) -
     )
 
 
+def refuse_released_elsewhere(model: Model, numbers: Numbers, commit: str) -> None:
+    """A version of this very commit that only the remote has is no reason for a second one.  Raises `Conflict`."""
+    here = {ref.name for _, ref in model.tag_refs()}
+    for name, ref in (numbers.remote or {}).items():
+        tag = parse_tag_name(name)
+        if tag is None or tag.event is not Event.RELEASE or ref.target != commit or name in here:
+            continue
+        if str(replace(tag, event=Event.WITHDRAW_VERSION)) not in (numbers.remote or {}):
+            raise Conflict(f"the remote has {name} on this very commit", hint="git fetch --tags")
+
+
 def _parsed(names: Iterable[str], model: str) -> list[TagName]:
     """The parsed names of one artifact's events."""
     starts = (f"{to_tag(model)}@", f"{to_tag(model)}#")
@@ -155,9 +167,10 @@ class Publication:
     """What DVC's remote must hold before a tag is published."""
     branch: tuple[str, str] | None = None
     """(ref, commit) of a branch to publish together with the tags."""
-    head: str | None = None
-    """The commit that HEAD named before a card was committed; with `files`, what an undo puts back."""
-    files: tuple[str, ...] = ()
+    card: CardCommit | None = None
+    """The commit that was made for the tags, to be taken back when they do not come to exist."""
+    drops: tuple[TagRef, ...] = ()
+    """Tags here that go when the new ones come."""
 
     def steps(self, remote: str | None) -> list[Step]:
         """The plan, in the order in which it is applied."""
@@ -167,7 +180,8 @@ class Publication:
         refs = [*(tag.name for tag in self.tags), *(ref.name for ref in self.existing)]
         if self.push:
             branch = [self.branch[0].removeprefix("refs/heads/")] if self.branch is not None else []
-            steps.append(Step("git push", f"{remote}: {', '.join((*refs, *branch))}"))
+            steps.append(Step("git push", f"{redact(remote or '')}: {', '.join((*refs, *branch))}"))
+        steps += [Step("git tag -d", ref.name) for ref in self.drops]
         return steps + [Step("git tag", tag.name) for tag in self.tags]
 
 
@@ -176,63 +190,89 @@ def publish(project: Project, publication: Publication) -> Mapping[str, str]:
 
     The tags' objects come first, then the remote, then the refs here: whoever loses a race is left as before.
     """
-    git, remote = project.repository.git, project.remote
-    if publication.push and publication.outputs:
-        _push_data(project, publication.outputs)
-    ident = committer(git) if publication.tags else ""
-    made = {
-        tag.name: create_tag_object(project.repository, tag.name, tag.commit, tag.message, ident=ident)
-        for tag in publication.tags
-    }
-    refs = tuple((PREFIX + name, oid) for name, oid in made.items())
-    journal = Journal(
-        action=publication.action,
-        refs=refs,
-        remote=remote if publication.push else None,
-        head=publication.head,
-        files=publication.files,
-    )
-    write_journal(project.repository.state_dir, journal)
-    if publication.push and remote is not None:
-        _push_refs(project, publication, made, remote)
+    state_dir, remote = project.repository.state_dir, project.remote if publication.push else None
     try:
-        update_refs(git, [RefUpdate(*ref) for ref in refs if read_ref(git, ref[0]) != ref[1]], publication.action)
+        made = _make_objects(project, publication)
+        journal = Journal(
+            action=publication.action,
+            refs=tuple((PREFIX + name, oid) for name, oid in made.items()),
+            drops=tuple((PREFIX + ref.name, ref.oid) for ref in publication.drops),
+            remote=remote,
+            before=publication.card.before if publication.card is not None else None,
+        )
+        _refuse_taken(project, journal)
+        write_journal(state_dir, journal)
+    except BaseException:
+        _put_back(project, publication)
+        raise
+    if remote is not None:
+        _push_refs(project, publication, journal, remote)
+    try:
+        finish(project.repository, journal)
     except ModelverError:
-        if not publication.push:
+        if remote is None:
             _put_back(project, publication)
         raise
     new = [TagRef(tag.name, made[tag.name], tag.commit) for tag in publication.tags]
-    project.published.note([*new, *publication.existing], published=publication.push)
+    project.published.note([*new, *publication.existing], published=remote is not None)
     project.seen.note(new)
-    clear_journal(project.repository.state_dir)
+    clear_journal(state_dir)
     return made
 
 
-def _push_refs(project: Project, publication: Publication, made: Mapping[str, str], remote: str) -> None:
-    refs = [PushRef(oid, PREFIX + name) for name, oid in made.items()]
+def _make_objects(project: Project, publication: Publication) -> Mapping[str, str]:
+    """The data on its remote, and the tags as objects that no ref names; tag name -> object id."""
+    if publication.push and publication.outputs:
+        _push_data(project, publication.outputs)
+    ident = committer(project.repository.git) if publication.tags else ""
+    return {
+        tag.name: create_tag_object(project.repository, tag.name, tag.commit, tag.message, ident=ident)
+        for tag in publication.tags
+    }
+
+
+def _refuse_taken(project: Project, journal: Journal) -> None:
+    """Before anybody sees anything: a tag that was made here meanwhile, by hand, would leave us half done."""
+    taken = [ref for ref, _ in journal.refs if read_ref(project.repository.git, ref) is not None]
+    if taken:
+        raise Conflict(f"{taken[0].removeprefix(PREFIX)} came into being meanwhile", hint="run it again")
+
+
+def _push_refs(project: Project, publication: Publication, journal: Journal, remote: str) -> None:
+    refs = [PushRef(oid, ref) for ref, oid in journal.refs]
     refs += [PushRef(ref.oid, PREFIX + ref.name) for ref in publication.existing]
     if publication.branch is not None:
         refs.append(PushRef(publication.branch[1], publication.branch[0], new=False))
+    new = [(ref.ref, ref.oid) for ref in refs if ref.new]
     try:
         push(project.repository.git, remote, refs)
-    except Conflict:
+    except (Conflict, EnvironmentProblem) as error:
+        # The line may have broken after the server had taken them: it knows.  While it does not answer, the
+        # journal says what to ask.  And one person in two clones in one second makes the very same object.
+        there = _ask_after(project, error, remote, new)
+        if there is True:
+            return
         _put_back(project, publication)
+        if there is False and not isinstance(error, Conflict):
+            raise Conflict(
+                f"{redact(remote)} has moved on: {error.message}", hint="git fetch --tags, then run it again"
+            ) from error
         raise
-    except EnvironmentProblem:
-        # The line may have broken after the server had taken them: it knows, and the journal says what to ask.
-        recover(project.repository)
-        if not _is_published(project, made):
-            raise
 
 
-def _is_published(project: Project, made: Mapping[str, str]) -> bool:
-    return bool(made) and all(read_ref(project.repository.git, PREFIX + name) == oid for name, oid in made.items())
+def _ask_after(project: Project, error: ModelverError, remote: str, refs: Sequence[tuple[str, str]]) -> bool | None:
+    try:
+        return remote_state(project.repository.git, remote, refs)
+    except EnvironmentProblem as silent:
+        if isinstance(error, Conflict):
+            return False
+        raise EnvironmentProblem(f"{error.message}; and then: {silent.message}", hint=silent.hint) from error
 
 
 def _put_back(project: Project, publication: Publication) -> None:
     """Nothing came to exist: the clone becomes what it was."""
-    if publication.head is not None:
-        undo_commit(project.repository, publication.head, publication.files)
+    if publication.card is not None:
+        publication.card.undo()
     clear_journal(project.repository.state_dir)
 
 

@@ -7,15 +7,14 @@ from dataclasses import replace
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.promote import slice_outputs
-from dvc_modelver.commands.publishing import Outcome, Publication, Step, Written, exclusive, publish
+from dvc_modelver.commands.publishing import Outcome, Publication, Written, exclusive, publish
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import NewTag
 from dvc_modelver.core.tagobjects import TagRef
-from dvc_modelver.core.tags import PREFIX, Event, TagName, parse_tag_name
+from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.core.versions import Bump, Version, next_version
 from dvc_modelver.errors import Conflict, EnvironmentProblem
-from dvc_modelver.gitio.refs import delete_ref
 from dvc_modelver.gitio.remotes import read_remote_tags
 
 Tagged = tuple[TagName, TagRef]
@@ -50,14 +49,12 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
             existing=tuple(ref for _, ref in missing),
             push=True,
             outputs=_outputs(project, [*missing, *clashing]),
+            drops=tuple(ref for _, ref in clashing),
         )
         work = bool(missing or moved)
-        steps = [Step("git tag -d", ref.name) for _, ref in clashing]
-        steps += publication.steps(remote) if work else []
+        steps = publication.steps(remote) if work else []
         if work and not dry_run:
             publish(project, publication)
-            for _, ref in clashing:
-                delete_ref(project.repository.git, PREFIX + ref.name, ref.oid)
             project.seen.forget(ref.name for _, ref in clashing)
         return Outcome(
             action="push",

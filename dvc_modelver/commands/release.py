@@ -7,6 +7,7 @@ make, the tags, and the remote when asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from dvc_modelver.commands.evidence import in_cache, local_cache, released
@@ -21,9 +22,11 @@ from dvc_modelver.commands.publishing import (
     publish,
     read_numbers,
     refuse_inside_dvc,
+    refuse_released_elsewhere,
     refuse_under_way,
 )
-from dvc_modelver.core.facts import ArtifactFacts, Declared, Output, Slice, Source
+from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.facts import ArtifactFacts, Output, Slice, Source
 from dvc_modelver.core.names import check_name, check_stage
 from dvc_modelver.core.records import BlobLine
 from dvc_modelver.core.registry import Model
@@ -43,8 +46,8 @@ from dvc_modelver.dvcio import facts as dvc_facts
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.dvcio.workspace import Saved, hash_workspace
 from dvc_modelver.errors import Conflict, EnvironmentProblem, ModelverError, NotFound, Refused
-from dvc_modelver.gitio.commits import child_commit, commit_only, write_file
-from dvc_modelver.gitio.journal import Journal, clear_journal, write_journal
+from dvc_modelver.gitio.commits import child_commit, commit_only, look_before, write_file
+from dvc_modelver.gitio.journal import Journal, recover, write_journal
 from dvc_modelver.gitio.objects import CommitTree
 from dvc_modelver.gitio.worktree import Change, WorkTree, changes_in, read_changes
 
@@ -111,6 +114,9 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = no_cards) 
         models = [_read(project, request, tree, name) for name in _names(project, request)]
         options = replace(request.options, scheme=project.config.scheme)
         plans = [plan_version(m.candidate, options, project.around.now()) for m in models]
+        for m, plan in zip(models, plans, strict=True):
+            if plan.new and not options.same_commit:
+                refuse_released_elsewhere(m.model, m.numbers, plan.commit)
         written = _card_files(project, request, tree, plans, cards)
         if request.prepare:
             return _prepare(project, request, plans, written)
@@ -408,16 +414,18 @@ def _with_commit(
         commit = child_commit(project.repository, base, files, message)
         branch = (f"refs/heads/{request.push_to}", commit) if request.push_to else None
         return replace(publication, tags=_on_commit(project, publication.tags, cards, commit), branch=branch)
-    journal = Journal(action="release", head=base, files=tuple(files))
-    write_journal(project.repository.state_dir, journal)
+    before = look_before(project.repository, files)
+    write_journal(project.repository.state_dir, Journal(action="release", before=before))
     try:
-        commit = commit_only(project.repository, files, message)
-    except ModelverError:
-        clear_journal(project.repository.state_dir)
+        card = commit_only(project.repository, before, files, message)
+    except BaseException:
+        # All is put back by now, or the journal stays for the next command to try.
+        with suppress(ModelverError):
+            recover(project.repository)
         raise
-    branch = (project.branch, commit) if publication.push else None
-    tags = _on_commit(project, publication.tags, cards, commit)
-    return replace(publication, tags=tags, branch=branch, head=base, files=tuple(files))
+    branch = (project.branch, card.commit) if publication.push else None
+    tags = _on_commit(project, publication.tags, cards, card.commit)
+    return replace(publication, tags=tags, branch=branch, card=card)
 
 
 def _on_commit(project: Project, tags: Sequence[NewTag], cards: Sequence[CardFile], commit: str) -> tuple[NewTag, ...]:

@@ -8,14 +8,15 @@ from datetime import datetime
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.facts import ArtifactFacts, Declared, Output, Source, Values
+from dvc_modelver.core.declarations import Declared, FileProblem
+from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tagobjects import EPOCH, Identity, TagObject
 from dvc_modelver.core.versions import Version
 from dvc_modelver.dvcio import facts as dvc_facts
-from dvc_modelver.dvcio.project import FileProblem, declared_one
+from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import ModelverError
 
 

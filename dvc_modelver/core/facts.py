@@ -2,44 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 Scalar = str | int | float | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a Git tree: `mode` as Git writes it (`100644`, `120000`, `40000`, ...), object id."""
-
-    mode: str
-    oid: str
-
-    @property
-    def is_symlink(self) -> bool:
-        return self.mode == "120000"
-
-    @property
-    def is_directory(self) -> bool:
-        return self.mode in ("40000", "040000")
-
-
-class Tree(Protocol):
-    """The files of one commit (or of the work tree), by POSIX path from the repository's root."""
-
-    def entry(self, path: str) -> Entry | None:
-        """The entry at `path`, never looking through a symbolic link; None when there is none."""
-
-    def read(self, path: str) -> bytes | None:
-        """The bytes of the regular file at `path`; None when it is not there or not a regular file."""
-
-    def files(self, *names: str) -> Iterator[str]:
-        """The paths of every regular file whose last component is one of `names`, sorted.
-
-        A name that begins with `*` stands for every name that ends with the rest: `*.dvc`, `*`.
-        """
 
 
 class Source(str, Enum):
@@ -50,24 +17,6 @@ class Source(str, Enum):
     GIT = "git"
     URL = "url"
     MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """An entry of `artifacts:` as it stands in one commit."""
-
-    name: str
-    """Canonical name: `churn`, or `path/to/dir:churn` for a `dvc.yaml` below the root."""
-    file: str
-    """The declaring file, `dvc.yaml` or `path/to/dvc.yaml` (or a GTO-era `artifacts.yaml`)."""
-    path: str | None
-    """As written, relative to the declaring file's directory; a URL stays a URL."""
-    type: str | None = None
-    desc: str | None = None
-    labels: tuple[str, ...] = ()
-    meta: Mapping[str, object] = field(default_factory=dict)
-    problem: str | None = None
-    """Why it cannot be released as it stands (a bad name, a path that leads outside), else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from dvc_modelver.errors import BadInput
 
@@ -22,6 +21,7 @@ FORMAT = "1"
 MAX_FILES = 32
 _PREFIX = "Modelver-"
 _line = re.compile(r"Modelver-([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)").fullmatch
+_escape = re.compile(rb"%([0-9A-Fa-f]{2})")
 _signature = re.compile(r"^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----", re.MULTILINE)
 
 
@@ -94,7 +94,8 @@ _NUMBER = {"Size": "size", "Count": "count"}
 
 def encode(value: str) -> str:
     """Percent-encode `%`, everything outside printable ASCII, and a space at either end."""
-    raw = value.encode("utf-8", "surrogateescape")
+    # Surrogates are written as themselves: with `surrogateescape` two of them can come back as one other character.
+    raw = value.encode("utf-8", "surrogatepass")
     out = [chr(b) if 0x20 <= b <= 0x7E and b != 0x25 else f"%{b:02X}" for b in raw]
     for end in (0, -1):
         if out and out[end] == " ":
@@ -103,8 +104,14 @@ def encode(value: str) -> str:
 
 
 def decode(value: str) -> str:
-    """The inverse of `encode`."""
-    return unquote(value, errors="surrogateescape")
+    """The inverse of `encode`; bytes that are no UTF-8, which others may have written, become surrogates."""
+    if "%" not in value:
+        return value
+    raw = _escape.sub(lambda m: bytes.fromhex(m[1].decode()), value.encode("utf-8", "surrogatepass"))
+    try:
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "surrogateescape")
 
 
 def format_record(record: Record) -> str:
@@ -160,7 +167,7 @@ def parse_record(paragraph: str) -> Record | None:
         key, value = match[1], decode(match[2])
         if key in _TEXT:
             found.setdefault(_TEXT[key], value)
-        elif key in _NUMBER and value.isascii() and value.isdigit() and len(value) < 20:
+        elif key in _NUMBER and _is_number(value):
             found.setdefault(_NUMBER[key], int(value))
         elif key == "File" and (parsed := _parse_file(value)):
             files.append(parsed)
@@ -178,9 +185,14 @@ def parse_record(paragraph: str) -> Record | None:
     return Record(**found, **lists)  # type: ignore[arg-type]
 
 
+def _is_number(text: str) -> bool:
+    # Python raises on numbers of more than 4,300 digits.
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
 def _parse_file(value: str) -> FileLine | None:
     parts = value.split(" ", 2)
-    if len(parts) != 3 or not parts[1].isdigit() or not parts[1].isascii():
+    if len(parts) != 3 or not _is_number(parts[1]):
         return None
     return FileLine(parts[0], int(parts[1]), parts[2])
 

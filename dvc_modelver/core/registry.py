@@ -83,6 +83,8 @@ class Model:
         self.name = name
         self._read = read
         self._releases: dict[Key, TagRef] = {}
+        self._twins: list[tuple[Key, TagRef]] = []
+        """More tags of a version that has one (`v1.0.0#3` beside `v1.0.0`)."""
         self._withdrawals: dict[Key, list[TagRef]] = {}
         self._stage_tags: dict[str, list[tuple[TagName, TagRef]]] = {}
         self._retirements: list[TagRef] = []
@@ -158,15 +160,13 @@ class Model:
 
     def tag_refs(self) -> Iterator[tuple[TagName, TagRef]]:
         """Every sound tag of this artifact with its parsed name."""
-        for key, ref in self._releases.items():
-            yield parse_tag_name(ref.name) or TagName(Event.RELEASE, self.name, self._version(key)), ref
-        for key, refs in self._withdrawals.items():
-            for ref in refs:
-                yield TagName(Event.WITHDRAW_VERSION, self.name, self._version(key)), ref
         for tags in self._stage_tags.values():
             yield from tags
-        for ref in self._retirements:
-            yield TagName(Event.RETIRE, self.name), ref
+        withdrawals = (ref for refs in self._withdrawals.values() for ref in refs)
+        for ref in (*self._releases.values(), *(twin for _, twin in self._twins), *withdrawals, *self._retirements):
+            name = parse_tag_name(ref.name)
+            if name is not None:
+                yield name, ref
 
     def _version(self, key: Key) -> Version:
         version = self._versions.get(key)
@@ -310,7 +310,8 @@ class Registry:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What names and kinds of refs reveal, sorted by ref; deeper faults need the objects."""
-        return tuple(sorted(self._problems, key=lambda p: p.ref))
+        twins = (problem for model in self._models.values() for problem in _twin_problems(model))
+        return tuple(sorted((*self._problems, *twins), key=lambda p: p.ref))
 
     def model(self, name: str) -> Model:
         """The artifact `name`, without any event when no tag speaks of it."""
@@ -365,8 +366,19 @@ class Registry:
             return
         first, second = sorted((other, ref), key=lambda r: (len(r.name), r.name))
         model._releases[key] = first
-        if first.target != second.target:
-            self._complain(second, f"names another commit than {first.name}", f"git tag -d -- '{second.name}'")
+        model._twins.append((key, second))
 
     def _complain(self, ref: TagRef, problem: str, remedy: str) -> None:
-        self._problems.append(Problem(ref=f"refs/tags/{ref.name}", problem=problem, remedy=remedy))
+        self._problems.append(_problem(ref, problem, remedy))
+
+
+def _problem(ref: TagRef, problem: str, remedy: str) -> Problem:
+    return Problem(ref=f"refs/tags/{ref.name}", problem=problem, remedy=remedy)
+
+
+def _twin_problems(model: Model) -> Iterator[Problem]:
+    # Asked when all refs are known: which of several tags is the version's own must not depend on their order.
+    for key, twin in model._twins:
+        own = model._releases[key]
+        if own.target != twin.target:
+            yield _problem(twin, f"names another commit than {own.name}", f"git tag -d -- '{twin.name}'")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dvc_modelver.core.names import NAME_PATTERN, STAGE_PATTERN, from_tag, to_tag
-from dvc_modelver.core.versions import VERSION_PATTERN, Version
+from dvc_modelver.core.versions import MAX_LENGTH, VERSION_PATTERN, Version
 
 PREFIX = "refs/tags/"
 _MAX_COUNTER_DIGITS = 18
@@ -67,7 +67,7 @@ _meant_for_us = re.compile(r"[^@#]+(@[vV]?[0-9]|@deprecated|@created|#)").match
 def parse_tag_name(text: str) -> TagName | None:
     """What the tag `text` (without `refs/tags/`) records; None when its name says nothing to us."""
     match = _parse(text)
-    if match is None:
+    if match is None or len(match[2] or "") > MAX_LENGTH:
         return None
     name, version, cancel, deprecated, _created, stage, stage_cancel, counter = match.groups()
     number = None if counter is None else int(counter)

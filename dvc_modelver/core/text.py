@@ -11,7 +11,8 @@ _unsafe = re.compile(
 )
 _user_info = re.compile(r"(?<=://)[^/@\s]+(?:@[^/@\s]+)*@")
 _signed_query = re.compile(
-    r"([?&](?:sig|signature|token|access_token|key|apikey|api_key|password|secret|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+)=)"
+    r"([?&](?:(?:[a-z]+[-_])*(?:signature|token|secret|password|passwd)|sig|auth|key|api[-_]?key|access[-_]key"
+    r"|X-(?:Amz|Goog)-[a-z-]+)=)"
     r"[^&\s'\"]+",
     re.IGNORECASE,
 )

@@ -24,7 +24,8 @@ _parse = re.compile(
     r"(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?",
     re.ASCII,
 ).fullmatch
-_MAX_DIGITS = 200
+MAX_LENGTH = 200
+"""Characters of the longest text that is read as a version; whoever needs more is an attacker."""
 
 PrereleaseKey = tuple[tuple[int, int, str], ...]
 Key = tuple[int, int, int, int, PrereleaseKey, str]
@@ -53,7 +54,7 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Version:
         """`v1.2.3-rc.1+build`, the `v` optional.  Raises `BadInput` on anything semver.org does not allow."""
-        match = _parse(text) if len(text) <= _MAX_DIGITS else None
+        match = _parse(text) if len(text) <= MAX_LENGTH else None
         if match is None:
             raise BadInput(
                 f"{text[:60]!a} is not a version", hint="a version is three numbers, as in v1.2.3 or v1.0.0-rc.1"

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.cache import Cache
 from dvc_modelver.dvcio.config import Remote, redact_text
 from dvc_modelver.dvcio.hashing import LEGACY_MD5
 from dvc_modelver.dvcio.listing import ObjectId
-from dvc_modelver.dvcio.progress import Progress, no_progress
 from dvc_modelver.dvcio.transfer import Wanted
 from dvc_modelver.errors import EnvironmentProblem, ModelverError
 

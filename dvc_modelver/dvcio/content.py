@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dvc_modelver.core.facts import ArtifactFacts
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.hashing import MD5, FileHash, hash_source, source_size
 from dvc_modelver.dvcio.listing import ListedFile, ObjectId, check_relpath
-from dvc_modelver.dvcio.progress import Meter, Progress, no_progress
+from dvc_modelver.dvcio.progress import Meter
 from dvc_modelver.errors import DataError
 
 FILE, DIRECTORY = "file", "directory"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from dvc_modelver.dvcio.blocks import split_sections
 from dvc_modelver.dvcio.yaml12 import load_yaml
 from dvc_modelver.errors import BadInput
 
@@ -90,7 +91,9 @@ def parse_dvc_yaml(data: bytes, name: str) -> ProjectFile:
     Raises:
         BadInput: it is no YAML, or no mapping.  Parts of a wrong type are left out and named in `problems`.
     """
-    raw = load_yaml(data, name=name)
+    raw: object = _read_entries(data)
+    if raw is None:
+        raw = load_yaml(data, name=name)
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
@@ -106,6 +109,32 @@ def parse_dvc_yaml(data: bytes, name: str) -> ProjectFile:
         artifacts=raw.get("artifacts"),
         problems=tuple(problems),
     )
+
+
+def _read_entries(data: bytes) -> dict[str, object] | None:
+    """The whole file put together from its entries; None when it has to be parsed as one."""
+    sections = split_sections(data)
+    if sections is None:
+        return None
+    whole: dict[str, object] = {}
+    try:
+        for key, entries in sections.items():
+            parsed = [_read_entry(entry) for entry in entries]
+            own = len(parsed) == 1 and list(parsed[0]) == [key] and entries[0].startswith(key.encode())
+            whole[key] = parsed[0][key] if own else {name: value for entry in parsed for name, value in entry.items()}
+            if not own and sum(map(len, parsed)) != len(whole[key]):  # type: ignore[arg-type]
+                return None
+    except BadInput:
+        return None
+    return whole
+
+
+@lru_cache(maxsize=8192)
+def _read_entry(text: bytes) -> dict[str, object]:
+    found = load_yaml(text, name="")
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise BadInput("no entry")
+    return found
 
 
 def has_template(text: str) -> bool:
@@ -134,7 +163,20 @@ def _stages(raw: object, problems: list[str]) -> Iterator[tuple[str, Definition]
             problems.append(f"stage {str(name)[:60]!a} is not a mapping")
 
 
+_definitions: dict[int, Definition] = {}
+
+
 def _definition(name: str, raw: dict[str, object]) -> Definition:
+    """Remembered by the identity of `raw`, which the definition keeps alive: entries are shared by many files."""
+    known = _definitions.get(id(raw))
+    if known is None or known.raw is not raw:
+        if len(_definitions) > 20_000:
+            _definitions.clear()
+        known = _definitions[id(raw)] = _define(name, raw)
+    return known
+
+
+def _define(name: str, raw: dict[str, object]) -> Definition:
     inner = raw.get("do")
     body = inner if isinstance(inner, dict) else raw
     wdir = body.get("wdir")
@@ -172,7 +214,7 @@ def _items(raw: object) -> list[object]:
     return raw if isinstance(raw, list) else []
 
 
-def _strings(raw: Mapping[object, object], key: str, problems: list[str]) -> tuple[str, ...]:
+def _strings(raw: Mapping[str, object], key: str, problems: list[str]) -> tuple[str, ...]:
     items = raw.get(key)
     if items is None:
         return ()

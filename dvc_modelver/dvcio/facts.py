@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from dvc_modelver.core.facts import ArtifactFacts, Declared, Entry, Output, Source, Tree
+from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.facts import ArtifactFacts, Output, Source
+from dvc_modelver.core.trees import Entry, Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.items import tree_digest
 from dvc_modelver.dvcio.locate import Commit, Located, is_directory

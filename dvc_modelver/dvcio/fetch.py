@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.cache import Cache, checked_listing, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
 from dvc_modelver.dvcio.content import select, some_of
 from dvc_modelver.dvcio.listing import ListedFile, ObjectId
-from dvc_modelver.dvcio.progress import Progress, no_progress
 from dvc_modelver.dvcio.scratch import disk_problem, scratch_dir
 from dvc_modelver.dvcio.transfer import Wanted, adopt, copy_objects, group_by_remote, hash_objects, refuse_bad
 from dvc_modelver.errors import DataError, EnvironmentProblem

@@ -12,7 +12,7 @@ from io import BytesIO, FileIO, RawIOBase
 from pathlib import Path
 from typing import Protocol, cast
 
-from dvc_modelver.dvcio.progress import Progress, no_progress
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.errors import DataError
 
 CHUNK = 1 << 20

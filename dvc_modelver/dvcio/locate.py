@@ -10,7 +10,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dvc_modelver.core.facts import Output, Tree
+from dvc_modelver.core.facts import Output
+from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.dvcfile import DvcFile, parse_dvc_file
 from dvc_modelver.dvcio.dvcyaml import Definition, ProjectFile, parse_dvc_yaml

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from dvc_modelver.core.facts import Declared, Output, Scalar, Tree, Values
+from dvc_modelver.core.declarations import Declared, FileProblem
+from dvc_modelver.core.facts import Output, Scalar, Values
+from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.dvcyaml import Definition
 from dvc_modelver.dvcio.locate import Commit, Located, Pipeline, is_directory
-from dvc_modelver.dvcio.project import FileProblem
 from dvc_modelver.dvcio.values import flatten, flatten_metrics, read_values, select
 from dvc_modelver.errors import BadInput
 

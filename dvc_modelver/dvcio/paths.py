@@ -9,8 +9,8 @@ from __future__ import annotations
 import posixpath
 import re
 
-from dvc_modelver.core.facts import Tree
 from dvc_modelver.core.text import redact, safe
+from dvc_modelver.core.trees import Tree
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]+)://")
 _DRIVE = re.compile(r"[a-zA-Z]:")

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.content import DIRECTORY, FILE, Piece, Pieces, corrupt, manifest_digest
 from dvc_modelver.dvcio.hashing import FileHash, hash_source, new_hasher, open_source, pump, source_size
 from dvc_modelver.dvcio.listing import check_relpath
-from dvc_modelver.dvcio.progress import Meter, Progress, no_progress
+from dvc_modelver.dvcio.progress import Meter
 from dvc_modelver.dvcio.scratch import disk_problem, scratch_dir
 from dvc_modelver.dvcio.transfer import write_all
 from dvc_modelver.errors import Conflict, DataError

@@ -6,20 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import TypeVar
+
+from dvc_modelver.core.progress import Progress, no_progress
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-
-
-class Progress(Protocol):
-    """Told how far a long job is: bytes done, bytes in all (0 when not known), and the file at hand."""
-
-    def __call__(self, done: int, total: int, what: str) -> None: ...
-
-
-def no_progress(done: int, total: int, what: str) -> None:
-    """Show nothing."""
 
 
 class Meter:

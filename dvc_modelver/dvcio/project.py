@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from dvc_modelver.core.facts import Declared, Tree
+from dvc_modelver.core.declarations import Declared, DeclaredAll, FileProblem
 from dvc_modelver.core.names import name_problem
+from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.dvcyaml import has_template, parse_dvc_yaml
 from dvc_modelver.dvcio.yaml12 import load_yaml
@@ -16,26 +16,6 @@ DVC_YAML = "dvc.yaml"
 GTO_YAML = "artifacts.yaml"
 _KEYS = frozenset(("path", "type", "desc", "labels", "meta"))
 _GTO_KEYS = frozenset(("path", "type", "description", "labels", "custom", "virtual"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileProblem:
-    """What is wrong with one file, when no single artifact is to blame."""
-
-    file: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredAll:
-    """Every artifact of a commit, sorted by canonical name, and the files that could not be read."""
-
-    artifacts: tuple[Declared, ...]
-    problems: tuple[FileProblem, ...] = ()
-
-    def get(self, name: str) -> Declared | None:
-        """The artifact of that canonical name."""
-        return next((artifact for artifact in self.artifacts if artifact.name == name), None)
 
 
 def declared(tree: Tree) -> DeclaredAll:

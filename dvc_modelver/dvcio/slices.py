@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from dvc_modelver.core.facts import Declared, Output, Part, Slice, Tree
+from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.facts import Output, Part, Slice
+from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.dvcyaml import Definition
 from dvc_modelver.dvcio.items import Item

@@ -9,11 +9,12 @@ from io import FileIO
 from pathlib import Path
 
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.cache import Cache
 from dvc_modelver.dvcio.content import some_of
 from dvc_modelver.dvcio.hashing import hash_source, new_hasher, open_regular, pump, source_size
 from dvc_modelver.dvcio.listing import ObjectId
-from dvc_modelver.dvcio.progress import Meter, Progress, no_progress
+from dvc_modelver.dvcio.progress import Meter
 from dvc_modelver.errors import DataError
 
 CACHE_MODE = 0o444

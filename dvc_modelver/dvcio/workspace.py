@@ -11,11 +11,12 @@ from enum import Enum
 from pathlib import Path
 
 from dvc_modelver.core.facts import ArtifactFacts
+from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.content import DIRECTORY, FILE, select
 from dvc_modelver.dvcio.hashing import hash_source
 from dvc_modelver.dvcio.listing import ObjectId, check_relpath, format_listing, object_id
-from dvc_modelver.dvcio.progress import Meter, Progress, no_progress
+from dvc_modelver.dvcio.progress import Meter
 from dvc_modelver.errors import DataError
 
 _NEVER_TRACKED = frozenset({".git", ".hg", ".dvc"})

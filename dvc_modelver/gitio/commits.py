@@ -1,35 +1,136 @@
-"""Making commits that hold exactly the files they are meant to hold."""
+"""Making commits that hold exactly the files they are meant to hold, and putting everything back when they do not."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem, Refused
 from dvc_modelver.gitio.process import GitFailed, GitProcess
-from dvc_modelver.gitio.remotes import read_config
+from dvc_modelver.gitio.refs import current_branch
+from dvc_modelver.gitio.remotes import is_true, read_config
 from dvc_modelver.gitio.repository import Repository
 
 Files = Mapping[str, bytes]
 """Path from the root -> its new bytes."""
+# Path checkouts run post-checkout hooks, and DVC's restores whatever its cache holds.
+_NO_HOOKS = (f"core.hooksPath={os.devnull}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What a commit of ours found: all that an undo needs to know, also in another process after a kill."""
+
+    head: str
+    """The commit that HEAD named."""
+    branch: str | None
+    """The full name of the checked-out branch."""
+    files: tuple[tuple[str, str], ...]
+    """(path, blob id of the bytes that we are about to put there)."""
+    folders: tuple[str, ...] = ()
+    """Directories that the files need and that were not there, outermost first."""
+
+
+@dataclass(slots=True)
+class CardCommit:
+    """A commit of ours on the checked-out branch that can still be taken back to the last byte."""
+
+    repository: Repository
+    before: Before
+    index: bytes | None
+    """The index as it was; None: there was none."""
+    contents: Mapping[str, tuple[bytes, int] | None]
+    """Each file's (bytes, mode) as it was; None: it was not there."""
+    commit: str = ""
+    left: bytes | None = field(default=None)
+    """The index as the commit left it."""
+
+    def undo(self) -> None:
+        """Put branch, index and files back; what people changed meanwhile stays as they left it."""
+        git = self.repository.git
+        now = git.line("rev-parse", "--verify", "HEAD")
+        if now == self.commit and now != self.before.head:
+            git.run("update-ref", "-m", "modelver: put back", "HEAD", self.before.head, now)
+        self._undo_index()
+        for path, old in self.contents.items():
+            place = _work_tree(self.repository) / path
+            if old is None:
+                place.unlink(missing_ok=True)
+            elif not place.is_file() or place.read_bytes() != old[0]:
+                write_file(place, old[0])
+                place.chmod(old[1])
+        _remove_folders(self.repository, self.before)
+
+    def _undo_index(self) -> None:
+        path = _index_path(self.repository)
+        now = _read(path)
+        if now == self.index:
+            return
+        if now != self.left or self.index is None:
+            # Somebody staged something in the meantime: only our entries go back.
+            self.repository.git.run("reset", "--quiet", "--", *(path for path, _ in self.before.files))
+            return
+        # git's own protocol: whoever makes index.lock may rename it over the index.
+        lock = path.with_name("index.lock")
+        try:
+            handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"cannot put the index back: {lock}: {error.strerror}", hint="when no git runs, remove that file"
+            ) from error
+        with os.fdopen(handle, "wb") as file:
+            file.write(self.index)
+        os.replace(lock, path)
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Replace `path` in one step; the directory is made.  Raises `EnvironmentProblem` when that cannot be done."""
-    temporary = path.with_name(f".{path.name}.modelver-tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
+        if path.is_file():
+            temporary.chmod(path.stat().st_mode & 0o777)
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise EnvironmentProblem(f"cannot write {path}: {error.strerror}") from error
 
 
-def commit_only(repository: Repository, files: Files, message: str) -> str:
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.modelver-tmp")
+
+
+def look_before(repository: Repository, files: Files) -> Before:
+    """What a commit of `files` is going to change.
+
+    Raises `Refused` where that would write outside the work tree, or over a file that Git does not keep.
+    """
+    root, git = _work_tree(repository), repository.git
+    head = git.line("rev-parse", "--verify", "HEAD")
+    folders: dict[str, None] = {}
+    for path in files:
+        parents = [parent.as_posix() for parent in reversed(Path(path).parents[:-1])]
+        for parent in parents:
+            if (root / parent).is_symlink():
+                raise Refused(f"{parent} is a symbolic link: {path} would be written elsewhere")
+        if os.path.lexists(root / path) and not _has_path(git, head, path):
+            raise Refused(f"{path} is there, and Git does not keep it", hint=f"move {path} away, or commit it")
+        folders |= {parent: None for parent in parents if not (root / parent).exists()}
+    return Before(
+        head=head,
+        branch=current_branch(git),
+        files=tuple((path, _blob_id(data, head)) for path, data in files.items()),
+        folders=tuple(folders),
+    )
+
+
+def commit_only(repository: Repository, before: Before, files: Files, message: str) -> CardCommit:
     """Write `files` into the work tree and commit them, and nothing else, on the current branch.
 
     It is a real `git commit`: the user's hooks and signing apply.  The files must be clean before.  When a hook
@@ -37,60 +138,134 @@ def commit_only(repository: Repository, files: Files, message: str) -> str:
     """
     root = _work_tree(repository)
     git = repository.git
-    old = git.line("rev-parse", "--verify", "HEAD")
-    for path, data in files.items():
-        write_file(root / path, data)
+    done = CardCommit(repository, before, _read(_index_path(repository)), {p: _content(root / p) for p in files})
     try:
-        git.run("add", "--intent-to-add", "--", *files)
-        git.run("commit", "--quiet", "--only", "-F", "-", "--", *files, stdin=message.encode())
-        new = git.line("rev-parse", "--verify", "HEAD")
-        _check_commit(git, old, new, files)
-    except (GitFailed, Refused) as error:
-        undo_commit(repository, old, files)
-        said = error.stderr.strip().splitlines()[-1:] if isinstance(error, GitFailed) else []
-        words = redact(one_line(" ".join(said))) or error.message
-        raise Refused(f"the commit of {', '.join(files)} did not go through: {words}", hint=error.hint) from error
-    except BaseException:
-        undo_commit(repository, old, files)
-        raise
-    return new
+        try:
+            for path, data in files.items():
+                write_file(root / path, data)
+            git.run("add", "--intent-to-add", "--", *files)
+            # Hooks would inherit literal pathspecs, and theirs (`git diff -- '*.py'`) would find nothing.
+            named = [f":(top,literal){path}" for path in files]
+            git.run("commit", "--quiet", "--only", "-F", "-", "--", *named, stdin=message.encode(), literal=False)
+        finally:
+            done.commit = git.line("rev-parse", "--verify", "HEAD")
+            done.left = _read(_index_path(repository))
+        _check_commit(git, before.head, done.commit, files)
+    except BaseException as error:
+        done.undo()
+        refused = isinstance(error, Refused) or (isinstance(error, GitFailed) and error.status == 1)
+        if not refused:
+            raise
+        said = [line for line in error.stderr.splitlines() if line.strip()][-1:] if isinstance(error, GitFailed) else []
+        words = redact(one_line(" ".join(said))) or getattr(error, "message", "")
+        hint = getattr(error, "hint", "") or "settle it with the hook, then run it again"
+        raise Refused(f"the commit of {', '.join(files)} did not go through: {words}", hint=hint) from error
+    return done
 
 
-def undo_commit(repository: Repository, old: str, files: Files | tuple[str, ...]) -> None:
-    """Put branch, index and work tree back to `old` as far as `files` are concerned."""
-    git = repository.git
+def undo_commit(repository: Repository, before: Before) -> bool:
+    """After a kill: put branch, index and work tree back as far as they are still as we left them.
+
+    False when people went on from our commit: then it belongs to their history, and nothing is touched.
+    """
+    git, root = repository.git, _work_tree(repository)
+    paths = [path for path, _ in before.files]
+    for path in paths:
+        _temporary(root / path).unlink(missing_ok=True)
     now = git.line("rev-parse", "--verify", "HEAD")
-    if now != old:
-        git.run("update-ref", "-m", "modelver: put back", "HEAD", old, now)
-    git.run("reset", "--quiet", "--", *files)
-    for path in files:
-        if _has_path(git, old, path):
-            git.run("checkout", "--quiet", old, "--", path)
+    if now != before.head:
+        if current_branch(git) != before.branch or not _is_ours(git, before, now):
+            return False
+        git.run("update-ref", "-m", "modelver: put back", "HEAD", before.head, now)
+    for path, ours in before.files:
+        if _staged(git, path) in (ours, _blob_id(b"", ours)):
+            git.run("reset", "--quiet", "--", path)
+        content = _content(root / path)
+        if content is None or _blob_id(content[0], ours) != ours:
+            continue
+        if _has_path(git, before.head, path):
+            git.run("checkout", "--quiet", before.head, "--", path, config=_NO_HOOKS)
         else:
-            (_work_tree(repository) / path).unlink(missing_ok=True)
+            (root / path).unlink(missing_ok=True)
+    _remove_folders(repository, before)
+    return True
+
+
+def _is_ours(git: GitProcess, before: Before, commit: str) -> bool:
+    """Whether `commit` is what we made on `before`: one step that puts our bytes, and nothing else."""
+    if _parents(git, commit) != [before.head]:
+        return False
+    ours = dict(before.files)
+    return all(
+        path in ours and git.complete("rev-parse", "--verify", "--quiet", f"{commit}:{path}").stdout.decode().strip()
+        == ours[path]
+        for path in _changed(git, before.head, commit)
+    )  # fmt: skip
+
+
+def _remove_folders(repository: Repository, before: Before) -> None:
+    for folder in reversed(before.folders):
+        try:
+            (_work_tree(repository) / folder).rmdir()
+        except OSError:
+            return
+
+
+def _blob_id(data: bytes, like: str) -> str:
+    """The Git id of a blob, in the object format of the id `like`."""
+    algorithm = "sha1" if len(like) == 40 else "sha256"
+    return hashlib.new(algorithm, b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
+
+
+def _staged(git: GitProcess, path: str) -> str | None:
+    fields = git.text("ls-files", "--stage", "-z", "--", path).split("\0")[0].split(" ")
+    return fields[1] if len(fields) > 1 else None
+
+
+def _content(path: Path) -> tuple[bytes, int] | None:
+    data = _read(path)
+    return None if data is None else (data, path.stat().st_mode & 0o777)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _index_path(repository: Repository) -> Path:
+    return repository.git_dir / "index"
 
 
 def _has_path(git: GitProcess, commit: str, path: str) -> bool:
     return bool(git.run("ls-tree", "-z", "--full-tree", commit, "--", path))
 
 
+def _parents(git: GitProcess, commit: str) -> Sequence[str]:
+    return git.line("rev-list", "--parents", "-n", "1", commit).split()[1:]
+
+
+def _changed(git: GitProcess, old: str, new: str) -> set[str]:
+    changed = git.text("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+    return {path for path in changed.split("\0") if path}
+
+
 def _check_commit(git: GitProcess, old: str, new: str, files: Files) -> None:
     """`new` is one commit on `old` that differs in exactly `files`, with exactly these bytes."""
-    parents = git.line("rev-list", "--parents", "-n", "1", new).split()[1:]
-    changed = git.text("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-    names = {path for path in changed.split("\0") if path}
+    names = _changed(git, old, new)
     others = names - set(files)
-    if parents != [old] or others:
+    if _parents(git, new) != [old] or others:
         raise Refused(f"something else got into the commit: {', '.join(sorted(others)) or 'another parent'}")
     for path, data in files.items():
-        if path in names and git.run("cat-file", "blob", f"{new}:{path}") != data:
+        if path not in names or git.run("cat-file", "blob", f"{new}:{path}") != data:
             raise Refused(f"a hook altered {path}", hint="let the hook leave that file alone")
 
 
 def child_commit(repository: Repository, parent: str, files: Files, message: str) -> str:
     """A commit on `parent` that only adds `files`; no branch, index or work tree is touched."""
     git = repository.git
-    sign = read_config(git).get("commit.gpgsign", "").lower() in ("true", "yes", "on", "1")
+    sign = is_true(read_config(git).get("commit.gpgsign"))
     with tempfile.TemporaryDirectory(prefix="modelver-index-") as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", parent, env=env)

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.tags import PREFIX
 from dvc_modelver.core.text import redact
-from dvc_modelver.errors import ModelverError
-from dvc_modelver.gitio.commits import undo_commit
+from dvc_modelver.errors import EnvironmentProblem
+from dvc_modelver.gitio.commits import Before, undo_commit
 from dvc_modelver.gitio.process import GitProcess
-from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
-from dvc_modelver.gitio.remotes import read_remote_tags
+from dvc_modelver.gitio.refs import RefUpdate, drop_and_update_refs, read_ref
+from dvc_modelver.gitio.remotes import push_url, read_remote_tags
 from dvc_modelver.gitio.repository import Repository
+from dvc_modelver.gitio.seenlog import Published, SeenLog
+
+Ref = tuple[str, str]
+"""(full ref name, object id)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +32,32 @@ class Journal:
     """What is under way."""
 
     action: str
-    refs: tuple[tuple[str, str], ...] = ()
-    """(full ref name, object id) of the tags to come into being here."""
+    refs: tuple[Ref, ...] = ()
+    """The tags to come into being here."""
+    drops: tuple[Ref, ...] = ()
+    """The tags that go when those come."""
     remote: str | None = None
-    """Set when they were pushed there first: what the remote has decides whether to finish."""
-    head: str | None = None
-    """The commit that HEAD named before a card was committed."""
-    files: tuple[str, ...] = ()
+    """Set when they are pushed there first: what the remote has decides whether to finish."""
+    before: Before | None = None
+    """What a card's commit found."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(path for path, _ in self.before.files) if self.before is not None else ()
 
 
 def write_journal(state_dir: Path, journal: Journal) -> None:
     """Make `journal` the one that a kill would leave."""
     state_dir.mkdir(parents=True, exist_ok=True)
     temporary = state_dir / "journal.new"
-    temporary.write_text(json.dumps(asdict(journal)))
-    os.replace(temporary, state_dir / "journal")
+    try:
+        temporary.write_text(json.dumps(asdict(journal)))
+        os.replace(temporary, state_dir / "journal")
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise EnvironmentProblem(
+            f"cannot write {state_dir / 'journal'}: {error.strerror}", hint="check the disk and who may write there"
+        ) from error
 
 
 def clear_journal(state_dir: Path) -> None:
@@ -53,10 +70,10 @@ def read_journal(state_dir: Path) -> Journal | None:
         raw = json.loads((state_dir / "journal").read_text())
         return Journal(
             action=str(raw["action"]),
-            refs=tuple((str(ref), str(oid)) for ref, oid in raw["refs"]),
+            refs=_pairs(raw["refs"]),
+            drops=_pairs(raw["drops"]),
             remote=raw["remote"],
-            head=raw["head"],
-            files=tuple(raw["files"]),
+            before=_before(raw["before"]) if raw["before"] is not None else None,
         )
     except FileNotFoundError:
         return None
@@ -64,11 +81,30 @@ def read_journal(state_dir: Path) -> Journal | None:
         return None
 
 
+def _before(raw: Mapping[str, object]) -> Before:
+    branch, folders = raw["branch"], raw["folders"]
+    if not isinstance(folders, list):
+        raise TypeError(folders)
+    return Before(
+        head=str(raw["head"]),
+        branch=str(branch) if branch is not None else None,
+        files=_pairs(raw["files"]),
+        folders=tuple(map(str, folders)),
+    )
+
+
+def _pairs(raw: object) -> tuple[Ref, ...]:
+    if not isinstance(raw, list):
+        raise TypeError(raw)
+    return tuple((str(name), str(oid)) for name, oid in raw)
+
+
 def recover(repository: Repository) -> str | None:
     """Finish or undo what a killed command left; what was done, in words, or None when nothing was left.
 
     The caller holds the lock.  Raises `EnvironmentProblem` when the remote must be asked and cannot be.
     """
+    (repository.state_dir / "journal.new").unlink(missing_ok=True)
     journal = read_journal(repository.state_dir)
     if journal is None:
         return None
@@ -79,22 +115,47 @@ def recover(repository: Repository) -> str | None:
 
 def _settle(repository: Repository, journal: Journal) -> str:
     git = repository.git
-    missing = [(ref, oid) for ref, oid in journal.refs if read_ref(git, ref) != oid]
-    names = ", ".join(ref.removeprefix("refs/tags/") for ref, _ in journal.refs)
+    here = {ref: read_ref(git, ref) for ref, _ in journal.refs}
+    missing = [(ref, oid) for ref, oid in journal.refs if here[ref] != oid]
+    names = ", ".join(ref.removeprefix(PREFIX) for ref, _ in journal.refs)
     if journal.refs and not missing:
+        finish(repository, journal)
         return f"{names}: an interrupted {journal.action} had been finished"
-    if missing and journal.remote is not None and _published(git, journal.remote, missing):
-        update_refs(git, [RefUpdate(ref, oid) for ref, oid in missing], f"{journal.action}: finished")
+    if missing and journal.remote is not None and remote_state(git, journal.remote, journal.refs) is True:
+        foreign = [ref.removeprefix(PREFIX) for ref, _ in missing if here[ref] is not None]
+        finish(repository, journal)
+        if foreign:
+            return f"{', '.join(foreign)}: not the object that the remote has: git fetch --tags --force takes its own"
         return f"{names}: finished an interrupted {journal.action} (it was on {redact(journal.remote)} already)"
-    if journal.head is not None:
-        undo_commit(repository, journal.head, journal.files)
+    if journal.before is not None and not undo_commit(repository, journal.before):
+        return f"an interrupted {journal.action} was given up; its commit is part of the history by now"
     return f"an interrupted {journal.action} was undone"
 
 
-def _published(git: GitProcess, remote: str, refs: Sequence[tuple[str, str]]) -> bool:
+def finish(repository: Repository, journal: Journal) -> None:
+    """Create the tags that are not here yet, drop those that go, in one step; and note whose they are."""
+    git = repository.git
+    new = [RefUpdate(ref, oid) for ref, oid in journal.refs if read_ref(git, ref) is None]
+    gone = [(ref, oid) for ref, oid in journal.drops if read_ref(git, ref) == oid]
+    drop_and_update_refs(git, gone, new, journal.action)
+    tags = [TagRef(ref.removeprefix(PREFIX), oid, None) for ref, oid in journal.refs]
+    Published(repository.state_dir).note(tags, published=journal.remote is not None)
+    seen = SeenLog(repository.state_dir)
+    seen.forget(ref.removeprefix(PREFIX) for ref, _ in journal.drops)
+    seen.note(tags)
+
+
+def remote_state(git: GitProcess, remote: str, refs: Sequence[Ref]) -> bool | None:
+    """True when the remote has all these objects, False when it has another under one of the names, else None.
+
+    Raises `EnvironmentProblem` when it does not answer.
+    """
     try:
-        there = {f"refs/tags/{ref.name}": ref.oid for ref in read_remote_tags(git, remote)}
-    except ModelverError as error:
+        tags = read_remote_tags(git, push_url(git, remote), [ref for ref, _ in refs])
+    except EnvironmentProblem as error:
         error.hint = f"an interrupted command waits for {redact(remote)} to answer"
         raise
-    return all(there.get(ref) == oid for ref, oid in refs)
+    there = {PREFIX + tag.name: tag.oid for tag in tags}
+    if any(there.get(ref, oid) != oid for ref, oid in refs):
+        return False
+    return True if all(ref in there for ref, _ in refs) else None

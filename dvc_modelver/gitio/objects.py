@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import IO
 
-from dvc_modelver.core.facts import Entry
 from dvc_modelver.core.tagobjects import TagObject, parse_tag_object
+from dvc_modelver.core.trees import Entry, name_filter
 from dvc_modelver.errors import DataError, EnvironmentProblem
 from dvc_modelver.gitio.process import GitProcess
 
@@ -190,9 +191,14 @@ class CommitTree:
         return data
 
     def files(self, *names: str) -> Iterator[str]:
-        return iter(sorted(path for path in self._paths() if path.rpartition("/")[2] in names))
+        wanted = name_filter(names)
+        return iter(sorted(path for path in self._paths if wanted(path.rpartition("/")[2])))
 
-    def _paths(self) -> Iterable[str]:
+    @cached_property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(self._list())
+
+    def _list(self) -> Iterator[str]:
         listing = self._git.run("ls-tree", "-r", "-z", "--full-tree", self.oid)
         for line in listing.split(b"\0"):
             head, tab, path = line.partition(b"\t")

@@ -93,9 +93,10 @@ class GitProcess:
             raise EnvironmentProblem("there is no git on PATH", hint="install Git 2.34 or later")
         return found
 
-    def argv(self, args: Sequence[str], config: Sequence[str] = ()) -> list[str]:
+    def argv(self, args: Sequence[str], config: Sequence[str] = (), literal: bool = True) -> list[str]:
         settings = [part for item in (*_SAFE_CONFIG, *config) for part in ("-c", item)]
-        return [self.program, "--no-pager", "--literal-pathspecs", *settings, *args]
+        pathspecs = ["--literal-pathspecs"] if literal else []
+        return [self.program, "--no-pager", *pathspecs, *settings, *args]
 
     def complete(
         self,
@@ -103,11 +104,15 @@ class GitProcess:
         stdin: bytes | None = None,
         env: Mapping[str, str] | None = None,
         config: Sequence[str] = (),
+        literal: bool = True,
     ) -> Completed:
-        """Run git to its end, whatever its exit status."""
+        """Run git to its end, whatever its exit status.
+
+        Without `literal` the user's hooks, which inherit it, may use pathspecs with wildcards.
+        """
         try:
             done = subprocess.run(
-                self.argv(args, config),
+                self.argv(args, config, literal),
                 cwd=self.directory,
                 env={**self.env, **(env or {})},
                 stdin=subprocess.DEVNULL if stdin is None else None,
@@ -125,9 +130,10 @@ class GitProcess:
         stdin: bytes | None = None,
         env: Mapping[str, str] | None = None,
         config: Sequence[str] = (),
+        literal: bool = True,
     ) -> bytes:
         """What git printed.  Raises `GitFailed` unless it ended with 0."""
-        done = self.complete(*args, stdin=stdin, env=env, config=config)
+        done = self.complete(*args, stdin=stdin, env=env, config=config, literal=literal)
         if done.status != 0:
             raise failure(done, args[0])
         return done.stdout

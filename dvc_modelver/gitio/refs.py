@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import adler32, crc32
 
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import PREFIX
@@ -36,7 +36,7 @@ class TagListing:
     @property
     def fingerprint(self) -> str:
         """Changes whenever any tag comes, goes or moves (12,000 tags: 1 ms)."""
-        return hashlib.sha256(self._raw).hexdigest()
+        return f"{len(self._raw)} {crc32(self._raw):08x} {adler32(self._raw):08x}"
 
 
 def read_tags(git: GitProcess) -> TagListing:
@@ -99,9 +99,16 @@ class RefUpdate:
 
 def update_refs(git: GitProcess, updates: Sequence[RefUpdate], reason: str) -> None:
     """Make all the updates or none.  Raises `Conflict` when a ref is not as expected."""
-    if not updates:
+    drop_and_update_refs(git, (), updates, reason)
+
+
+def drop_and_update_refs(
+    git: GitProcess, drops: Sequence[tuple[str, str]], updates: Sequence[RefUpdate], reason: str
+) -> None:
+    """Remove the refs (name, object that it must name) and make the updates: all or none.  Raises `Conflict`."""
+    if not updates and not drops:
         return
-    lines = ["start"]
+    lines = ["start", *(part for ref, oid in drops for part in (f"delete {ref}", oid))]
     for update in updates:
         if update.old:
             lines.append(f"update {update.ref}\0{update.new}\0{update.old}")
@@ -111,11 +118,6 @@ def update_refs(git: GitProcess, updates: Sequence[RefUpdate], reason: str) -> N
     done = git.complete("update-ref", "-m", f"modelver {reason}", "--stdin", "-z", stdin="\0".join(lines).encode())
     if done.status != 0:
         raise _update_failure(failure(done, "update-ref"), updates)
-
-
-def delete_ref(git: GitProcess, ref: str, old: str) -> None:
-    """Remove `ref` while it still names `old`."""
-    git.run("update-ref", "-d", ref, old)
 
 
 def _update_failure(error: ModelverError, updates: Sequence[RefUpdate]) -> ModelverError:

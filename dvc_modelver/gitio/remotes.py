@@ -16,7 +16,18 @@ from dvc_modelver.gitio.refs import parse_show_ref
 def read_config(git: GitProcess) -> Mapping[str, str]:
     """Every effective setting, keys as `git config --list` writes them; the last value of a key counts."""
     raw = git.run("config", "--null", "--includes", "--list").decode("utf-8", "surrogateescape")
-    return {key: value for key, _, value in (item.partition("\n") for item in raw.split("\0") if item)}
+    return parse_config_list(raw)
+
+
+def parse_config_list(raw: str) -> dict[str, str]:
+    """`git config --null --list`; a key without `=` means true."""
+    pairs = (item.partition("\n") for item in raw.split("\0") if item)
+    return {key: value if separator else "true" for key, separator, value in pairs}
+
+
+def is_true(value: str | None) -> bool:
+    """Git's own words for yes."""
+    return (value or "").lower() in ("true", "yes", "on", "1")
 
 
 def push_remote(git: GitProcess, branch: str | None) -> str | None:
@@ -43,6 +54,12 @@ def read_remote_tags(git: GitProcess, remote: str, patterns: Sequence[str] = ())
     return parse_show_ref(done.stdout.replace(b"\t", b" "))
 
 
+def push_url(git: GitProcess, remote: str) -> str:
+    """Where a push to `remote` goes: a mirror that one fetches from may lag behind it."""
+    done = git.complete("remote", "get-url", "--push", "--", remote)
+    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n") if done.status == 0 else remote
+
+
 @dataclass(frozen=True, slots=True)
 class PushRef:
     """One ref to publish: `oid` as `ref`; `new` refs must not be on the remote yet."""
@@ -66,7 +83,7 @@ def push(git: GitProcess, remote: str, refs: Sequence[PushRef], dry_run: bool = 
     extra = ["--dry-run"] if dry_run else []
     done = git.complete(
         "push", "--porcelain", "--atomic", "--no-follow-tags", *extra, *leases, "--", remote, *specs,
-        config=("push.followTags=false", "push.recurseSubmodules=no"),
+        config=("push.followTags=false", "push.recurseSubmodules=no"), literal=False,
     )  # fmt: skip
     flags = parse_push(done.stdout)
     rejected = {ref: said for ref, (flag, said) in flags.items() if flag == "!"}
@@ -85,20 +102,36 @@ def parse_push(raw: bytes) -> Mapping[str, tuple[str, str]]:
     return answers
 
 
-_TAKEN = ("stale info", "already exists", "fetch first", "non-fast-forward", "cannot lock ref", "reference already")
+_TAKEN = ("stale info", "already exists", "fetch first", "non-fast-forward", "cannot lock ref", "is at ")
 
 
 def _refusal(done: Completed, remote: str, rejected: Mapping[str, str]) -> Exception:
-    taken = [ref for ref, said in rejected.items() if any(word in said for word in _TAKEN)]
-    words = "; ".join(f"{ref.removeprefix(PREFIX)} {said}" for ref, said in rejected.items())
+    said = _server_words(done)
+    taken = [ref for ref, words in rejected.items() if any(word in words for word in _TAKEN)]
+    if not taken and any("atomic transaction failed" in words for words in rejected.values()):
+        # What was wrong stands in the server's own lines only: `cannot lock ref ...: reference already exists`.
+        taken = list(rejected) if any(word in said for word in ("already exists", "is at ", "but expected")) else []
     if taken:
         names = ", ".join(ref.removeprefix(PREFIX).removeprefix("refs/heads/") for ref in taken)
         return Conflict(
             f"{redact(remote)} has moved on: {names} ({redact(one_line(rejected[taken[0]]))})",
             hint="git fetch --tags, then run it again",
         )
-    said = redact(one_line(words)) or _words(done)
-    return EnvironmentProblem(f"{redact(remote)} refused the push: {said}", hint="ask whoever runs that server")
+    flags = "; ".join(f"{ref.removeprefix(PREFIX)} {words}" for ref, words in rejected.items())
+    words = redact(one_line(f"{flags}: {said}" if flags and said else flags or said)) or _words(done)
+    if rejected:
+        return EnvironmentProblem(
+            f"{redact(remote)} refused the push: {words}", hint="ask whoever runs that server, or its policy"
+        )
+    return EnvironmentProblem(f"the push to {redact(remote)} did not go through: {words}", hint="run it again")
+
+
+def _server_words(done: Completed) -> str:
+    """What the server's hooks and the user's own said, without what git adds around it."""
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    server = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    own = [line for line in lines if not line.startswith(("remote:", "To ", "hint:", "error: failed to push some"))]
+    return " ".join(word for word in (server or own)[:10] if word)
 
 
 def _words(done: Completed) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.process import GitFailed, GitProcess
+from dvc_modelver.gitio.remotes import is_true, read_config
 from dvc_modelver.gitio.repository import Repository
 
 # What decides who signs and how; read where includeIf applies and handed on.
@@ -31,7 +32,7 @@ def committer(git: GitProcess) -> str:
 def create_tag_object(repository: Repository, name: str, commit: str, message: str, *, ident: str) -> str:
     """The id of a new annotated tag object `name` on `commit`; no ref is touched."""
     config = _identity_config(repository.git)
-    if config.get("tag.gpgsign", "").lower() in ("true", "yes", "on", "1"):
+    if is_true(config.get("tag.gpgsign")) or is_true(config.get("tag.forcesignannotated")):
         return _create_signed(repository, name, commit, message, config)
     head = f"object {commit}\ntype commit\ntag {name}\ntagger {ident}\n\n"
     raw = (head + message).encode("utf-8", "surrogateescape")
@@ -40,9 +41,7 @@ def create_tag_object(repository: Repository, name: str, commit: str, message: s
 
 def _identity_config(git: GitProcess) -> Mapping[str, str]:
     """The effective settings under `_SIGNING_KEYS`, keys in lower case; the last value of a key counts."""
-    raw = git.run("config", "--null", "--includes", "--list").decode("utf-8", "surrogateescape")
-    pairs = (item.partition("\n") for item in raw.split("\0") if item)
-    return {key: value for key, _, value in pairs if key.startswith(_SIGNING_KEYS)}
+    return {key: value for key, value in read_config(git).items() if key.startswith(_SIGNING_KEYS)}
 
 
 def _create_signed(repository: Repository, name: str, commit: str, message: str, config: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc_modelver.core.facts import Entry
+from dvc_modelver.core.trees import Entry, name_filter
 from dvc_modelver.gitio.process import GitProcess
 
 
@@ -49,16 +49,26 @@ def parse_status(raw: bytes) -> Iterator[Change]:
             yield Change(fields[10], fields[1])
 
 
+def read_known(git: GitProcess) -> tuple[str, ...]:
+    """The files that Git tracks or would add: none that is ignored, none of another repository below this one."""
+    raw = git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return tuple(dict.fromkeys(path for path in raw.decode("utf-8", "surrogateescape").split("\0") if path))
+
+
 def changes_in(changes: Sequence[Change], paths: Sequence[str]) -> tuple[Change, ...]:
     """Those of `changes` that touch any of `paths`."""
     return tuple(change for change in changes if any(change.is_in(path) for path in paths))
 
 
 class WorkTree:
-    """The files on disk below a root; fills the role of `core.facts.Tree`.  Symbolic links are not followed."""
+    """The files on disk below a root; fills the role of `core.trees.Tree`.  Symbolic links are not followed.
 
-    def __init__(self, root: Path) -> None:
+    `known` are the only paths that `files` is to find, for example those of `read_known`.
+    """
+
+    def __init__(self, root: Path, known: Sequence[str] | None = None) -> None:
         self._root = root
+        self._known = known
 
     def entry(self, path: str) -> Entry | None:
         at = self._root
@@ -86,12 +96,16 @@ class WorkTree:
             return None
 
     def files(self, *names: str) -> Iterator[str]:
+        if self._known is not None:
+            wanted = name_filter(names)
+            return iter(sorted(path for path in self._known if wanted(path.rpartition("/")[2])))
         return iter(sorted(self._walk(names)))
 
-    def _walk(self, names: Sequence[str]) -> Iterator[str]:
+    def _walk(self, names: tuple[str, ...]) -> Iterator[str]:
+        wanted = name_filter(names)
         for folder, folders, files in os.walk(self._root):
             folders[:] = [name for name in folders if name not in (".git", ".venv", "node_modules", "__pycache__")]
             where = Path(folder).relative_to(self._root).as_posix()
             for name in files:
-                if name in names:
+                if wanted(name):
                     yield name if where == "." else f"{where}/{name}"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dvc_modelver.core.facts import Declared, Output, Scalar
+from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.facts import Output, Scalar
 from dvc_modelver.dvcio.facts import artifact_facts, data_of, metrics, params, slice_of
 from dvc_modelver.dvcio.locate import Commit
 from dvc_modelver.dvcio.lock import parse_lock, parse_lock_fully

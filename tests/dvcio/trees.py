@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dvc_modelver.core.facts import Entry
+from dvc_modelver.core.trees import Entry
 
 
 class MemoryTree:

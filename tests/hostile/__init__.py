@@ -1,0 +1,1 @@
+"""Repositories made by an attacker: nothing runs, nothing leaks, nothing hangs, nothing is written outside."""

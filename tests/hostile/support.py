@@ -1,0 +1,273 @@
+"""How an attack is tried: a repository in a box, every command on it, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support import DvcRepo, Git, Result, isolated_env
+
+DRIVER = Path(__file__).with_name("driver.py")
+ALLOWED = {"git", "dvc", "ssh-keygen"}
+SECONDS = 5.0
+SECRET = "hunter2swordfish"
+"""In every password, token and signature of these tests: it must never be seen again."""
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_STRACE = shutil.which("strace")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A repository (churn@v0.1.0 in prod, churn@v0.2.0 at HEAD), and what an attack must not reach."""
+
+    repo: DvcRepo
+
+    @property
+    def git(self) -> Git:
+        return self.repo.git
+
+    @property
+    def top(self) -> Path:
+        """Holds everything of this test: repo, store, outside."""
+        return self.repo.path.parent
+
+    @property
+    def outside(self) -> Path:
+        """A directory of the user's, beside the repository."""
+        return self.top / "outside"
+
+    @property
+    def canary(self) -> Path:
+        """Comes into being when an attack gets something executed."""
+        return self.outside / "CANARY"
+
+    @property
+    def touch(self) -> str:
+        """A shell command that proves execution."""
+        return f"touch {shlex.quote(str(self.canary))}"
+
+    def program(self, path: Path) -> Path:
+        """An executable script that proves execution."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{self.touch}\ncat >/dev/null\n")
+        path.chmod(0o755)
+        return path
+
+    def module(self, name: str) -> None:
+        """A Python module in the repository's root that proves its import."""
+        self.git.write(name, f"import pathlib\npathlib.Path({str(self.canary)!r}).touch()\n")
+
+    def release_by_hand(self, version: str = "v0.3.0", message: str = "Release", **files: str) -> str:
+        """Commit what is there and tag it as GTO would."""
+        self.git.commit("A commit")
+        return self.git.tag(f"churn@{version}", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What all the commands did."""
+
+    results: Mapping[str, Result]
+    seconds: Mapping[str, float]
+    written: tuple[str, ...]
+    started: frozenset[str]
+    unpickled: tuple[str, ...]
+    imported: tuple[str, ...]
+    texts: str = field(repr=False, default="")
+
+
+def commands(box: Box) -> dict[str, list[str]]:
+    """Every reading command in every form, every way to fetch, and a release."""
+    got = box.top / "got"
+    return {
+        "list": ["list"],
+        "list json": ["list", "--json"],
+        "list md": ["list", "--md"],
+        "list csv": ["list", "--csv"],
+        "show": ["show", "churn"],
+        "show json": ["show", "churn", "--json"],
+        "show md": ["show", "churn", "--md"],
+        "show old": ["show", "churn@v0.1.0"],
+        "show latest": ["show", "churn@latest"],
+        "show latest json": ["show", "churn@latest", "--json"],
+        "show stage": ["show", "churn#prod"],
+        "history": ["history"],
+        "history json": ["history", "--json"],
+        "history csv": ["history", "churn", "--csv"],
+        "history at": ["history", "--at", "2030-01-01", "--json"],
+        "doctor": ["doctor"],
+        "doctor json": ["doctor", "--json"],
+        "get old": ["get", "churn@v0.1.0", "-o", str(got / "old")],
+        "get": ["get", "churn", "-o", str(got / "latest")],
+        "get stage": ["get", "churn#prod", "-o", str(got / "stage")],
+        "list elsewhere": ["list", "--repo", "."],
+        "show elsewhere": ["show", "churn@latest", "--repo", "."],
+        "get elsewhere": ["get", "churn", "--repo", ".", "-o", str(got / "elsewhere")],
+        "get by URL": ["get", "churn", "--repo", box.repo.path.as_uri(), "-o", str(got / "by-url")],
+        "release": ["release", "churn", "--dry-run"],
+        "release it": ["release", "churn"],
+        "push": ["push", "churn"],
+    }
+
+
+def attack(box: Box, extra: Mapping[str, list[str]] | None = None, env: Mapping[str, str] | None = None) -> Report:
+    """Run all commands in the repository and check everything that must hold whatever the attack is."""
+    box.outside.mkdir(exist_ok=True)
+    (box.top / "got").mkdir(exist_ok=True)
+    before = _outside(box)
+    report = _run(box, {**commands(box), **(extra or {})}, env or {})
+    assert not box.canary.exists(), "the repository got something executed"
+    assert not (box.repo.path / "CANARY").exists(), "the repository got something executed"
+    assert _outside(box) == before, "something outside the repository was written"
+    assert report.started <= ALLOWED, f"started: {sorted(report.started - ALLOWED)}"
+    assert report.unpickled == (), "something was unpickled"
+    assert report.imported == (), "the repository got a module imported"
+    stray = [path for path in report.written if not _may_write(box, Path(path))]
+    assert stray == [], f"written outside: {stray}"
+    for name, result in report.results.items():
+        check_answer(result)
+        assert report.seconds[name] < SECONDS, f"{report.seconds[name]:.1f} s: {result.args}"
+    assert _leftovers(box) == []
+    return report
+
+
+def check_answer(result: Result) -> None:
+    """An exit code of the table, two lines on failure, no traceback, nothing hidden, no secret."""
+    shown = Result(result.args, result.code, result.out[:3000], result.err[:3000])
+    assert result.code in range(8), shown
+    assert "Traceback" not in result.out + result.err, shown
+    assert not _HIDDEN.search(result.err), shown
+    assert not _HIDDEN.search(result.out), shown
+    assert SECRET not in result.out + result.err, shown
+    words = [line.partition(":")[0] for line in result.err.splitlines()]
+    assert set(words) <= {"error", "hint", "note", "warning"}, shown
+    failed = result.code > 1
+    assert words.count("error") == int(failed), shown
+    assert not failed or words.count("hint") == 1, shown
+    if "--json" in result.args:
+        assert result.json["schema"] == 1
+
+
+def _run(box: Box, wanted: Mapping[str, list[str]], env: Mapping[str, str]) -> Report:
+    report, trace = box.top / "report.json", box.top / "trace"
+    tracer = [_STRACE, "-f", "-qq", "--seccomp-bpf", "-e", "trace=execve", "-o", str(trace)] if _STRACE else []
+    done = subprocess.run(
+        [*tracer, sys.executable, str(DRIVER), str(report)],
+        cwd=box.repo.path,
+        env=isolated_env(box.git.home) | dict(env),
+        input=json.dumps(list(wanted.values())).encode(),
+        capture_output=True,
+        timeout=SECONDS * len(wanted),
+    )
+    assert report.exists(), done.stderr.decode(errors="replace")
+    found = json.loads(report.read_text())
+    report.unlink()
+    results = {
+        name: Result(tuple(row["args"]), row["code"], row["out"], row["err"])
+        for name, row in zip(wanted, found["results"], strict=True)
+    }
+    started = {Path(str(name).split()[0]).name for name in found["started"]}
+    if trace.exists():
+        started |= _executed(trace.read_text(errors="replace"))
+        trace.unlink()
+    return Report(
+        results=results,
+        seconds={name: row["seconds"] for name, row in zip(wanted, found["results"], strict=True)},
+        written=tuple(found["written"]),
+        started=frozenset(started),
+        unpickled=tuple(found["unpickled"]),
+        imported=tuple(found["imported"]),
+    )
+
+
+def _executed(trace: str) -> set[str]:
+    """The programs that any process of the tree started, without the one that all began with.
+
+    Git starts parts of itself from its own directory, and `git fetch` of a directory runs `git-upload-pack` by a
+    shell that it starts itself.
+    """
+    names = set()
+    for line in trace.splitlines()[1:]:
+        match = re.search(r'execve\("([^"]*)", \[(.*)\]', line)
+        if match is None or line.endswith("ENOENT (No such file or directory)"):
+            continue
+        name = Path(match[1]).name
+        shell = name == "sh" and "git-upload-pack" in match[2] and "CANARY" not in match[2]
+        names.add("git" if name.startswith("git-") or shell else name)
+    return names
+
+
+def _outside(box: Box) -> dict[str, str]:
+    """Everything beside the repository but what was fetched."""
+    found = {}
+    for path in sorted(box.top.rglob("*")):
+        inside = path.relative_to(box.top).parts
+        if inside[0] in ("repo", "got", "report.json", "trace") or path.is_dir():
+            continue
+        found[str(path)] = os.readlink(path) if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _may_write(box: Box, path: Path) -> bool:
+    git = box.repo.path / ".git"
+    dvc = box.repo.path / ".dvc"
+    if path == dvc and dvc.exists():  # `mkdir -p .dvc/cache/...`
+        return True
+    places = [git / "modelver", dvc / "cache", dvc / "tmp", box.top / "got", Path("/dev")]
+    temporary = Path(os.environ.get("TMPDIR", "/tmp"))
+    mine = path.is_relative_to(temporary) and path.relative_to(temporary).parts[:1][0].startswith("modelver-")
+    return mine or any(path == place or path.is_relative_to(place) for place in places)
+
+
+def _leftovers(box: Box) -> list[Path]:
+    return [p for p in box.top.rglob("*") if "modelver-tmp" in p.name or p.name.endswith(".modelver-tmp")]
+
+
+# Writing what git would not -----------------------------------------------------------------------------------------
+
+
+def write_object(git: Git, kind: str, body: bytes) -> str:
+    """Put an object of any content into the repository; its id."""
+    raw = f"{kind} {len(body)}\0".encode() + body
+    oid = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+    place = git.path / ".git" / "objects" / oid[:2] / oid[2:]
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(zlib.compress(raw, 1))
+    return oid
+
+
+def write_ref(git: Git, name: str, oid: str) -> None:
+    """Put a ref there, whatever git thinks of its name or target."""
+    place = git.path / ".git" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(f"{oid}\n")
+
+
+def tag_body(
+    target: str,
+    name: str,
+    *,
+    kind: str = "commit",
+    message: bytes = b"A tag\n",
+    tagger: bytes = b"Mallory <m@example.com> 1735800000 +0000",
+) -> bytes:
+    """The bytes of a tag object."""
+    return f"object {target}\ntype {kind}\ntag {name}\ntagger ".encode() + tagger + b"\n\n" + message
+
+
+def write_tag(git: Git, name: str, target: str, **parts: object) -> str:
+    """A tag object with its ref; the object's id."""
+    oid = write_object(git, "tag", tag_body(target, name, **parts))  # type: ignore[arg-type]
+    write_ref(git, f"refs/tags/{name}", oid)
+    return oid

@@ -1,0 +1,227 @@
+"""Killed at any point, the same command again converges, and nothing else has changed.
+
+Two ways to die: a `git` first on PATH that kills its caller before or after its Nth call, and an audit hook that
+kills at the Nth change which Python makes itself (open for writing, rename, remove, mkdir, start of a process).
+Each way first counts N, then tries every N.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.server import CARD
+from tests.reliability.tools import (
+    KILLED,
+    Server,
+    fsck,
+    journal,
+    kill_env,
+    killing_git,
+    litter,
+    pushed,
+    state,
+    tags_of,
+    worktree,
+)
+from tests.support import Clones, DvcRepo, Git, Templates
+
+MODEL_CARD = CARD.format(name="churn")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that is killed."""
+
+    argv: tuple[str, ...]
+    new: tuple[str, ...]
+    """The tags that come into being here."""
+    prepare: tuple[tuple[str, ...], ...] = ()
+    """Commands that run before."""
+    card: bool = False
+    public: tuple[str, ...] = field(default=())
+    """The tags that come into being on the remote."""
+
+
+V0, V1 = "churn@v0.1.0", "churn@v0.1.1"
+RELEASE = ("release", "churn")
+CASES = {
+    "release": Case(RELEASE, (V0,)),
+    "release --push": Case((*RELEASE, "--push"), (V0,), public=(V0,)),
+    "release --stage": Case((*RELEASE, "--stage", "prod"), (V0, "churn#prod#1")),
+    "promote": Case(("promote", "churn", "prod"), ("churn#prod#1",), (RELEASE,)),
+    "promote --push": Case(
+        ("promote", "churn", "prod", "--push"), ("churn#prod#1",), (RELEASE,), public=(V0, "churn#prod#1")
+    ),
+    "withdraw": Case(("withdraw", "churn@v0.1.0", "-m", "bad", "--yes"), (f"{V0}!",), ((*RELEASE, "--stage", "prod"),)),
+    "withdraw --push": Case(
+        ("withdraw", "churn@v0.1.0", "-m", "bad", "--yes", "--push"),
+        (f"{V0}!",),
+        ((*RELEASE, "--push"),),
+        public=(f"{V0}!",),
+    ),
+    "retire": Case(("retire", "churn"), ("churn@deprecated",), (RELEASE,)),
+    "push": Case(("push",), (), ((*RELEASE, "--stage", "prod"),), public=(V0, "churn#prod#1")),
+    "release with a card": Case(RELEASE, (V0,), card=True),
+    "release --push with a card": Case((*RELEASE, "--push"), (V0,), card=True, public=(V0,)),
+}
+# In the quick run only these, and of every kill only some.
+QUICK = ("release --push with a card", "promote --push")
+
+
+class Scene:
+    """Where a case is played, again and again from the same start."""
+
+    def __init__(self, case: Case, clones: Clones, server: Server, folder: Path) -> None:
+        self.case, self.clones, self.server = case, clones, server
+        self._top = clones.ada.path.parent
+        self._folder = folder
+        self._log = folder / "calls"
+        self._wrapper = killing_git(folder / "wrapper", clones.ada.git.env)
+        pushed(clones.ada)
+        for argv in case.prepare:
+            server(clones.ada.git, *argv)
+        clones.ada.git.write("untracked.txt", "mine\n")
+        clones.ada.git.write("README.md", "changed, not staged\n")
+        clones.ada.git.write("staged.txt", "staged\n")
+        clones.ada.git("add", "staged.txt")
+        for name in ("ada", "hub.git", "store"):
+            shutil.copytree(self._top / name, folder / "start" / name, symlinks=True)
+        self._rewind()
+        self.old, self.old_hub = state(self.ada), self.hub.refs()
+        self.tried = 0
+
+    @property
+    def ada(self) -> Git:
+        return self.clones.ada.git
+
+    @property
+    def hub(self) -> Git:
+        return self.clones.hub
+
+    def _rewind(self) -> None:
+        for name in ("ada", "hub.git", "store"):
+            shutil.rmtree(self._top / name)
+            shutil.copytree(self._folder / "start" / name, self._top / name, symlinks=True)
+
+    def git_calls(self) -> int:
+        """How many times the command calls git."""
+        env = kill_env(self._wrapper, self.ada, self._log, 0, "after")
+        self.server(self.ada, *self.case.argv, env=env, card=self.case.card)
+        self.converged()
+        self._rewind()
+        return len(self._log.read_text().splitlines())
+
+    def python_changes(self) -> int:
+        """How many changes Python makes itself, and starts of processes."""
+        answer = self.server(self.ada, *self.case.argv, card=self.case.card, kill=0)
+        self._rewind()
+        return int(answer.count)
+
+    def kill_git(self, at: int, when: str) -> None:
+        env = kill_env(self._wrapper, self.ada, self._log, at, when)
+        answer = self.server(self.ada, *self.case.argv, env=env, card=self.case.card, code=None)
+        self._after(answer.code, f"{when} git call {at}: {self._log.read_text().splitlines()[at - 1 : at]}")
+
+    def kill_python(self, at: int) -> None:
+        answer = self.server(self.ada, *self.case.argv, card=self.case.card, kill=at, code=None)
+        self._after(answer.code, f"at change {at}")
+
+    def _after(self, code: int, where: str) -> None:
+        """What must hold after a kill; and then the same command again."""
+        assert code == KILLED, f"not killed {where}"
+        self.tried += 1
+        fsck(self.ada)
+        fsck(self.hub)
+        left = state(self.ada)
+        tags = set(tags_of(self.ada))
+        old_tags = {key.removeprefix("ref refs/tags/") for key in self.old if key.startswith("ref refs/tags/")}
+        assert tags - old_tags in (set(), set(self.case.new)), where
+        assert journal(self.ada) or left == self.old or tags - old_tags == set(self.case.new), where
+        published = set(tags_of(self.hub)) - {name.removeprefix("refs/tags/") for name in self.old_hub}
+        assert published in (set(), set(self.case.public)), where
+        assert journal(self.ada) or not published or tags >= published or "--push" not in self.case.argv, where
+        # Answers come from the refs meanwhile, with a warning where something is unfinished.
+        listed = self.server(self.ada, "list", "--json")
+        assert ("interrupted" in listed.err) == journal(self.ada), where
+        again = self.server(self.ada, *self.case.argv, card=self.case.card, code=None)
+        assert again.code == 0, f"{where}: {again}"
+        self.converged(where)
+        self._rewind()
+
+    def converged(self, where: str = "") -> None:
+        """The asked state, exactly once, and nothing else."""
+        old, now = self.old, state(self.ada)
+        new = {key for key in now if old.get(key) != now[key]} | {key for key in old if key not in now}
+        expected = {f"ref refs/tags/{name}" for name in self.case.new}
+        if self.case.card:
+            expected |= {"ref refs/heads/main", "index", f"file {MODEL_CARD}"}
+            assert self.ada("diff", "--name-only", "HEAD^", "HEAD") == MODEL_CARD, where
+            assert self.ada("rev-parse", "HEAD^") == old["ref refs/heads/main"], where
+        if self.case.card and self.case.public:
+            expected |= {"ref refs/remotes/origin/main", "ref refs/remotes/origin/HEAD"}
+        assert new == expected, where
+        assert self.ada("status", "--porcelain") == " M README.md\nA  staged.txt\n?? untracked.txt", where
+        assert litter(self.ada) == [], where
+        assert not journal(self.ada), where
+        there, here = tags_of(self.hub), tags_of(self.ada)
+        assert {name: here.get(name) for name in there} == there, where
+        assert set(there) >= set(self.case.public), where
+        fsck(self.ada)
+        fsck(self.hub)
+        shown = json.loads(self.server(self.ada, "list", "--json").out)["models"][0]
+        assert shown["versions"] == 1, where
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path, server: Server) -> Iterator[Scene]:
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    yield Scene(CASES[request.param], templates.clones(tmp_path / "play"), server, folder)
+
+
+def kills(number: int, step: int) -> Sequence[int]:
+    return range(1, number + 1, step)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scene", CASES, indirect=True)
+def test_every_git_call(scene: Scene) -> None:
+    """Killed before and after every call of git: the same command again converges."""
+    number = scene.git_calls()
+    assert number > 5
+    for at, when in itertools.product(kills(number, 1), ("before", "after")):
+        scene.kill_git(at, when)
+    print(f"{scene.case.argv}: {scene.tried} kills")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scene", CASES, indirect=True)
+def test_every_change_by_python(scene: Scene) -> None:
+    """Killed at every file that Python opens for writing, renames or removes, and every process it starts."""
+    number = scene.python_changes()
+    assert number > 5
+    for at in kills(number, 1):
+        scene.kill_python(at)
+    print(f"{scene.case.argv}: {scene.tried} kills")
+
+
+@pytest.mark.parametrize("scene", QUICK, indirect=True)
+def test_some_git_calls(scene: Scene) -> None:
+    """As `test_every_git_call`, for the last calls (those that change something) of two commands."""
+    number = scene.git_calls()
+    for at in range(max(1, number - 9), number + 1):
+        scene.kill_git(at, "after" if at % 2 else "before")
+
+
+@pytest.mark.parametrize("scene", QUICK[:1], indirect=True)
+def test_some_changes_by_python(scene: Scene) -> None:
+    """As `test_every_change_by_python`, every third of one command."""
+    for at in kills(scene.python_changes(), 3):
+        scene.kill_python(at)
