@@ -11,7 +11,7 @@ from enum import Enum
 from dvc_modelver.cli.table import Table
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.tagobjects import Identity
-from dvc_modelver.core.text import safe
+from dvc_modelver.core.text import redact, safe
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import ExitCode
 
@@ -38,7 +38,7 @@ def plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        return redact(value if value.isascii() else value.encode("utf-8", "replace").decode())
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from dvc_modelver.core.progress import no_progress
-from dvc_modelver.core.text import redact, safe
+from dvc_modelver.core.text import redact, safe, safe_json
 from dvc_modelver.errors import BadInput, ModelverError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _print(answer: Answer, common: Mapping[str, Any]) -> None:
         colour = not common["no_color"] and colour_wanted(os.environ)
         table = [render_text(answer.table, bold=colour)] if answer.table is not None and answer.table.rows else []
         for line in (*answer.lines, *table, *answer.after):
-            write(safe(line) if line not in table else line)
+            write(redact(safe(line)) if line not in table else line)
     if answer.code:
         raise typer.Exit(int(answer.code))
 
@@ -133,7 +133,8 @@ def emit(data: Mapping[str, object]) -> None:
 
     from dvc_modelver.cli.answer import plain
 
-    write(json.dumps({"schema": SCHEMA, **{key: plain(value) for key, value in data.items()}}, ensure_ascii=False))
+    answer = {"schema": SCHEMA, **{key: plain(value) for key, value in data.items()}}
+    write(safe_json(json.dumps(answer, ensure_ascii=False)))
 
 
 def write(text: str) -> None:

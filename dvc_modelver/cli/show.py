@@ -55,7 +55,7 @@ def version_json(row: VersionRow) -> Json:
             "kind": artifact.kind,
             "digest": artifact.digest,
             "sha256": row.sha256,
-            "size": artifact.size,
+            "size": row.size,
             "files": artifact.files,
             "source": artifact.source,
         },
@@ -74,7 +74,7 @@ def versions_answer(name: str, rows: tuple[VersionRow, ...]) -> Answer:
                     day(row.created_at),
                     row.author.name if row.author else "-",
                     ", ".join(row.stages) or "-",
-                    size(row.artifact.size),
+                    size(row.size),
                     _short(row.artifact.digest),
                     row.commit[:9],
                     _state(row),
@@ -112,15 +112,15 @@ def version_answer(facts: VersionFacts) -> Answer:
     return Answer(
         data={
             **version_json(row),
-            "params": facts.params,
-            "metrics": facts.metrics,
-            "data": [{"path": o.path, "digest": o.digest, "size": o.size} for o in facts.data],
+            "params": facts.facts.params,
+            "metrics": facts.facts.metrics,
+            "data": [{"path": o.path, "digest": o.digest, "size": o.size} for o in facts.facts.data],
             "environment": facts.environment,
             "card": facts.card,
         },
         lines=tuple(_lines(facts)),
         table=None,
-        notes=tuple(f"warning: {problem.problem}" for problem in facts.problems),
+        notes=tuple(f"warning: {problem.problem}" for problem in facts.facts.problems),
     )
 
 
@@ -135,7 +135,7 @@ def _lines(facts: VersionFacts) -> list[str]:
         ("commit", row.commit),
         ("previous", number(row.previous)),
         ("path", artifact.path or "-"),
-        ("bytes", f"{size(artifact.size)}{f' in {artifact.files} files' if artifact.files else ''}"),
+        ("bytes", f"{size(row.size)}{f' in {artifact.files} files' if artifact.files else ''}"),
         ("digest", artifact.digest or "-"),
         ("sha256", row.sha256 or "- (released without a record)" if row.record is None else row.sha256 or "-"),
         ("kept by", artifact.source.value),
@@ -144,10 +144,10 @@ def _lines(facts: VersionFacts) -> list[str]:
     body = row.message.partition("\n")[2].strip()
     if body:
         lines += ["", *(f"    {line}" for line in body.splitlines())]
-    lines += _section("metrics", facts.metrics)
-    lines += _section("params", facts.params)
-    if facts.data:
-        lines += ["", "data", *(f"  {o.path}  {o.digest or '-'}  {size(o.size)}" for o in facts.data)]
+    lines += _section("metrics", facts.facts.metrics)
+    lines += _section("params", facts.facts.params)
+    if facts.facts.data:
+        lines += ["", "data", *(f"  {o.path}  {o.digest or '-'}  {size(o.size)}" for o in facts.facts.data)]
     return lines
 
 

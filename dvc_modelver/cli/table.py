@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dvc_modelver.core.text import one_line
+from dvc_modelver.core.text import one_line, redact
 
 # What inline Markdown, GitHub's autolinks (`://`, `www.`) and mentions (`@name`), or HTML could read as markup.
 _markdown_special = re.compile(r"([\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.|(?<!\w)@)")
@@ -30,7 +30,7 @@ def width(text: str) -> int:
 
 def render_text(table: Table, bold: bool = False) -> str:
     """Aligned columns under a header line; no trailing spaces."""
-    rows = [tuple(one_line(cell, 80) for cell in row) for row in table.rows]
+    rows = [tuple(one_line(redact(cell), 80) for cell in row) for row in table.rows]
     widths = [max(width(cell) for cell in column) for column in zip(table.columns, *rows, strict=True)]
     header = _line(table.columns, widths, table)
     lines = [f"\033[1m{header}\033[0m" if bold else header, *(_line(row, widths, table) for row in rows)]
@@ -54,7 +54,7 @@ def render_markdown(table: Table) -> str:
 
 def escape_markdown(text: str) -> str:
     """`text` on one line, every character that Markdown or HTML could read as markup made literal."""
-    escaped = _markdown_special.sub(r"\\\1", one_line(text))
+    escaped = _markdown_special.sub(r"\\\1", one_line(redact(text)))
     return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
 
 
@@ -66,7 +66,7 @@ def render_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
-    writer.writerows([_inert(one_line(cell)) for cell in row] for row in table.rows)
+    writer.writerows([_inert(one_line(redact(cell))) for cell in row] for row in table.rows)
     return out.getvalue().rstrip("\n")
 
 

@@ -86,7 +86,7 @@ def story(template: Path) -> tuple[Step, ...]:
         Step(line="cd project"),
         *_settings(),
         Step(line="dvc init -q"),
-        Step(line="git init -q --bare ../git-remote.git && git remote add origin ../git-remote.git"),
+        Step(line="git init -q --bare -b main ../git-remote.git && git remote add origin ../git-remote.git"),
         Step(line="dvc remote add -q -d storage ../dvc-remote"),
         Step(
             line=f"cp -R {shlex.quote(f'{template}/.')} .",
@@ -103,7 +103,7 @@ def story(template: Path) -> tuple[Step, ...]:
             note="A larger forest is the next version, published with its bytes.",
         ),
         Step(line="dvc repro -q"),
-        Step(line="git commit -q -a -m 'Read digits with sixty trees'"),
+        Step(line="git commit -q -a -m 'Read digits with sixty trees' && git push -q origin main"),
         Step(line="modelver release digits --bump minor -m 'A larger forest' --push"),
         Step(line="modelver promote digits@v0.1.0 prod --push", note="Stages say which version runs where."),
         Step(line="modelver promote digits@v0.2.0 staging --push"),

@@ -14,6 +14,7 @@ from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.core.tags import Event, TagName
 from dvc_modelver.gitio.journal import read_journal
+from dvc_modelver.gitio.refs import read_broken_refs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,10 @@ def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
     problems = list(listing.problems)
     for model in project.registry.models.values():
         problems += _model_problems(project, model)
+    problems += [
+        Problem(ref=ref, problem="it holds no object id", remedy=f"git update-ref -d '{ref}', then git fetch --tags")
+        for ref in read_broken_refs(project.repository.git)
+    ]
     problems += _vanished(project)
     problems += _unfinished(project)
     if listing.incomplete:
@@ -90,7 +95,7 @@ def _tag_fault(
 
 def _version_fault(project: Project, model: Model, ref: TagRef, tag: TagObject) -> tuple[str, str] | None:
     from dvc_modelver.commands.bytes_at_hand import Bytes
-    from dvc_modelver.commands.show import artifact_at
+    from dvc_modelver.commands.commitfacts import artifact_at
     from dvc_modelver.core.facts import Source
 
     with Bytes(project) as at_hand:

@@ -1,28 +1,37 @@
-"""A cache of where each version's bytes are, keyed by commit: commits never change, so neither do the answers.
+"""Caches of what commits say, keyed by commit: commits never change, so neither do the answers.
 
-One JSON file per model under the Git common directory.  It may be deleted at any time; a file that is damaged
-or cannot be written is as good as none.
+JSON files under the Git common directory: one per model with where each version's bytes are, one per version with
+all its facts.  They may be deleted at any time; a file that is damaged or cannot be written is as good as none.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
-from dataclasses import fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc_modelver.core.facts import ArtifactFacts, Output, Source
+from dvc_modelver.core.declarations import Declared, FileProblem
+from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
 
 # Bump it when the meaning of a field changes; old files are then left alone.
 _FORMAT = "facts-1"
-_FACTS = tuple(f.name for f in fields(ArtifactFacts))
-_OUTPUT = tuple(f.name for f in fields(Output))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitFacts:
+    """All that one commit says of one artifact."""
+
+    declared: Declared | None = None
+    params: Values
+    metrics: Values
+    data: tuple[Output, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
 
 
 class FactsCache:
-    """`get` and `put`; `save` writes what is new."""
+    """`get` and `put`; `save` writes what is new of the artifacts, everything else is written at once."""
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "cache" / _FORMAT
@@ -31,57 +40,76 @@ class FactsCache:
 
     def get(self, name: str, commit: str) -> ArtifactFacts | None:
         row = self._rows(name).get(commit)
-        if row is None:
-            return None
         try:
-            return _decode(row)
+            return _artifact(row) if row is not None else None
         except (TypeError, ValueError, KeyError):
             return None
 
     def put(self, name: str, commit: str, facts: ArtifactFacts) -> None:
-        self._rows(name)[commit] = _encode(facts)
+        self._rows(name)[commit] = {key: value for key, value in asdict(facts).items() if value not in (None, ())}
         self._dirty.add(name)
 
     def save(self) -> None:
         """Write what is new; silently nothing where that is not possible."""
         for name in self._dirty:
-            target = self._file(name)
-            temporary = target.with_name(f"{target.name}.{os.getpid()}")
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_text(json.dumps(self._models[name], separators=(",", ":")))
-                os.replace(temporary, target)
-            except (OSError, ValueError):
-                with suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+            _write(self._folder / f"{_safe(name)}.json", self._models[name])
         self._dirty.clear()
+
+    def get_all(self, name: str, commit: str) -> CommitFacts | None:
+        """Everything that `commit` says of `name`; None when it is not remembered."""
+        raw = _read(self._folder / _safe(name) / f"{commit}.json")
+        if raw is None:
+            return None
+        try:
+            declared = raw["declared"]
+            return CommitFacts(
+                declared=Declared(**{**declared, "labels": tuple(declared["labels"])}) if declared else None,
+                params=raw["params"],
+                metrics=raw["metrics"],
+                data=tuple(Output(**row) for row in raw["data"]),
+            )
+        except (TypeError, ValueError, KeyError):
+            return None
+
+    def put_all(self, name: str, commit: str, facts: CommitFacts) -> None:
+        """Remember facts without problems (what is missing today may be there tomorrow)."""
+        if not facts.problems:
+            _write(self._folder / _safe(name) / f"{commit}.json", asdict(facts))
 
     def _rows(self, name: str) -> dict[str, Any]:
         if name not in self._models:
-            try:
-                loaded = json.loads(self._file(name).read_bytes())
-            except (OSError, ValueError):
-                loaded = None
-            self._models[name] = loaded if isinstance(loaded, dict) else {}
+            self._models[name] = _read(self._folder / f"{_safe(name)}.json") or {}
         return self._models[name]
 
-    def _file(self, name: str) -> Path:
-        # Names are ASCII letters, digits and `-_./:`; both separators must go, and case may not decide.
-        safe = "".join(f"={ord(c):02x}" if c in "/:=" or c.isupper() else c for c in name)
-        return self._folder / f"{safe}.json"
 
-
-def _encode(facts: ArtifactFacts) -> list[object]:
-    row = [getattr(facts, name) for name in _FACTS]
-    if facts.output is not None:
-        row[_FACTS.index("output")] = [getattr(facts.output, name) for name in _OUTPUT]
-    return row
-
-
-def _decode(row: list[Any]) -> ArtifactFacts:
-    values: dict[str, Any] = dict(zip(_FACTS, row, strict=True))
-    if values["output"] is not None:
-        values["output"] = Output(**dict(zip(_OUTPUT, values["output"], strict=True)))
+def _artifact(row: dict[str, Any]) -> ArtifactFacts:
+    values = dict(row)
+    if values.get("output") is not None:
+        values["output"] = Output(**values["output"])
     values["source"] = Source(values["source"])
-    values["files_read"] = tuple(values["files_read"])
+    values["files_read"] = tuple(values.get("files_read", ()))
     return ArtifactFacts(**values)
+
+
+def _safe(name: str) -> str:
+    """A file name: both separators must go, and case may not decide (names are ASCII letters, digits and `-_./:`)."""
+    return "".join(f"={ord(c):02x}" if c in "/:=" or c.isupper() else c for c in name)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        loaded = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return loaded if isinstance(loaded, dict) else None
+
+
+def _write(target: Path, value: object) -> None:
+    temporary = target.with_name(f"{target.name}.{os.getpid()}")
+    try:
+        text = json.dumps(value, separators=(",", ":"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        os.replace(temporary, target)
+    except (OSError, ValueError, TypeError):
+        temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from dvc_modelver.commands.publishing import (
     publish,
     read_numbers,
 )
+from dvc_modelver.commands.show import tag_problem
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.names import check_stage
 from dvc_modelver.core.references import resolve_version
@@ -44,6 +45,7 @@ def promote(
         Refused: the version is withdrawn, or the model retired.
         BadInput: the stage's name is no name, or is not among the configured stages.
         Conflict: someone else promoted at the same time.
+        DataError: the version's tag object is not sound.
     """
     with exclusive(project, dry_run):
         reference = project.resolve(text)
@@ -52,6 +54,7 @@ def promote(
         version = resolve_version(model, reference)
         _refuse_unfit(model, version)
         ref = model.release_ref(version)
+        _refuse_unsound(model, ref)
         numbers = read_numbers(project, model, offline=offline, push=push)
         held = model.holder(stage)
         holds = held is not None and held.version == version
@@ -96,6 +99,14 @@ def _refuse_unfit(model: Model, version: Version) -> None:
         raise Refused(f"{model.name}@{version} was withdrawn", hint=f"modelver show {model.name} lists the others")
     if model.retired_by is not None:
         raise Refused(f"{model.name} is retired", hint=f"modelver release {model.name} --unretire reopens it")
+
+
+def _refuse_unsound(model: Model, ref: TagRef) -> None:
+    """A tag object under another version's name must not reach a stage."""
+    tag = model.read_tags([ref.oid]).get(ref.oid)
+    problem = tag_problem(tag, ref.name, model.name, tag.record if tag is not None else None)
+    if problem is not None:
+        raise DataError(f"{ref.name}: {problem}", hint="modelver doctor")
 
 
 def _unpublished(ref: TagRef, numbers: Numbers) -> list[TagRef]:

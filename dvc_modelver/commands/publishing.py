@@ -207,6 +207,9 @@ def publish(project: Project, publication: Publication) -> Mapping[str, str]:
         raise
     if remote is not None:
         _push_refs(project, publication, journal, remote)
+    if publication.drops:
+        # Now, since at the end of the command it would note them as seen again.
+        project.remember_tags()
     try:
         finish(project.repository, journal)
     except ModelverError:

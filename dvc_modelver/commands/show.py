@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.commitfacts import artifact_at, commit_facts
+from dvc_modelver.commands.factscache import CommitFacts
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.declarations import Declared, FileProblem
-from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
+from dvc_modelver.core.facts import ArtifactFacts, Values
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tagobjects import EPOCH, Identity, TagObject
 from dvc_modelver.core.versions import Version
-from dvc_modelver.dvcio import facts as dvc_facts
-from dvc_modelver.dvcio.project import declared_one
-from dvc_modelver.errors import ModelverError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +45,30 @@ class VersionRow:
         """Of the bytes as they were released; None for versions without a record."""
         return self.record.sha256 if self.record is not None else None
 
+    @property
+    def size(self) -> int | None:
+        """Bytes; what the commit does not say, the record may."""
+        known = self.artifact.size
+        return known if known is not None or self.record is None else self.record.size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionFacts:
     """One version in full."""
 
     row: VersionRow
-    declared: Declared | None
-    params: Values
-    metrics: Values
-    data: tuple[Output, ...]
-    problems: tuple[FileProblem, ...] = ()
-    """Params and metrics files that could not be read."""
+    facts: CommitFacts
+    """Params, metrics and data, as its commit has them."""
     card: str | None = None
     environment: Mapping[str, object] | None = None
+
+    @property
+    def params(self) -> Values:
+        return self.facts.params
+
+    @property
+    def metrics(self) -> Values:
+        return self.facts.metrics
 
 
 def show_versions(project: Project, reference: Reference) -> tuple[VersionRow, ...]:
@@ -82,22 +90,7 @@ def show_version(project: Project, reference: Reference) -> VersionFacts:
     version = resolve_version(model, reference)
     with Bytes(project) as at_hand:
         row = _row(project, model, version, _stages_by_version(model), at_hand)
-        if project.objects.commit(row.commit) is None:
-            return VersionFacts(row=row, declared=None, params={}, metrics={}, data=())
-        tree = project.tree(row.commit)
-        declared = declared_one(tree, model.name)
-        if declared is None:
-            return VersionFacts(row=row, declared=None, params={}, metrics={}, data=())
-        params = dvc_facts.params(tree, declared)
-        metrics = dvc_facts.metrics(tree, declared, blob=at_hand.blob)
-        return VersionFacts(
-            row=row,
-            declared=declared,
-            params=params.values,
-            metrics=metrics.values,
-            data=dvc_facts.data_of(tree, declared),
-            problems=(*params.problems, *metrics.problems),
-        )
+        return VersionFacts(row=row, facts=commit_facts(project, model.name, row.commit, at_hand))
 
 
 def _stages_by_version(model: Model) -> Mapping[Version, tuple[str, ...]]:
@@ -145,25 +138,3 @@ def tag_problem(tag: TagObject | None, ref_name: str, model: str, record: Record
     if record is not None and record.model != model:
         return f"its record is of {record.model}"
     return None
-
-
-def artifact_at(
-    project: Project, name: str, commit: str, at_hand: Bytes, record: Record | None = None
-) -> ArtifactFacts:
-    """Where the bytes of artifact `name` are according to `commit`; what is wrong stands in `problem`."""
-    known = project.facts_cache.get(name, commit)
-    if known is not None:
-        return known
-    try:
-        tree = project.tree(commit)
-        declared = declared_one(tree, name)
-        if declared is None and record is not None and record.path is not None:
-            declared = Declared(name=name, file="dvc.yaml", path=record.path)
-        if declared is None:
-            return ArtifactFacts(path=None, problem="its commit declares no such artifact")
-        found = dvc_facts.artifact_facts(tree, declared, listing=at_hand.listing)
-    except ModelverError as error:
-        return ArtifactFacts(path=None, problem=error.message)
-    if found.source is not Source.MISSING and found.problem is None:
-        project.facts_cache.put(name, commit, found)
-    return found

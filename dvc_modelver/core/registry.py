@@ -1,7 +1,8 @@
 """The registry's state: what all tags of a repository together say.  Pure: a function of the set of refs.
 
 Names decide almost everything; a tag's object is read (through `read`) only where a name cannot tell: for the
-last events of a stage, for a retired artifact, and by those who ask for a version's own facts.
+latest version (a bad tag must not pass for it), for the last events of a stage, for a retired artifact, and by
+those who ask for a version's own facts.
 
 Where GTO goes wrong, this module does not: events of a stage are ordered by counter and never by clock alone, a
 withdrawal names what it ends and puts nobody back, withdrawn versions hold nothing, a bad tag costs only itself.
@@ -126,14 +127,17 @@ class Model:
     def latest(self) -> Version | None:
         """The highest final version that is not withdrawn; a pre-release only when there is no final one."""
         usable, final = self._usable
-        keys = final or usable
-        return self._version(keys[-1]) if keys else None
+        return self._highest(final) or self._highest(usable)
 
     @property
     def highest_usable(self) -> Version | None:
         """The highest version that is not withdrawn, pre-release or not."""
         usable, _ = self._usable
-        return self._version(usable[-1]) if usable else None
+        return self._highest(usable)
+
+    def _highest(self, keys: Sequence[Key]) -> Version | None:
+        """The last of `keys` whose tag is sound: one object is read, unless somebody made a bad tag."""
+        return next((self._version(key) for key in reversed(keys) if self.tag(self._releases[key]) is not None), None)
 
     def previous(self, version: Version) -> Version | None:
         """The version before `version`: the highest lower one in use, a pre-release only when none is final."""
@@ -180,9 +184,10 @@ class Model:
     # What needs the tags' objects -----------------------------------------------------------------------------
 
     def tag(self, ref: TagRef) -> TagObject | None:
-        """The object of `ref`; None when it is unreadable or belongs to another name."""
+        """The object of `ref`; None when it is unreadable, belongs to another name, or is on a tree or blob."""
         found = self._read([ref.oid]).get(ref.oid)
-        return found if found is not None and found.name == ref.name else None
+        sound = found is not None and found.name == ref.name and found.target_type in ("commit", "tag")
+        return found if sound else None
 
     def read_tags(self, oids: Iterable[str]) -> Mapping[str, TagObject]:
         """The objects of many tags at once."""
@@ -284,7 +289,7 @@ def _version_of(text: str | None) -> Version | None:
     return name.version if name is not None else None
 
 
-_plain_version = re.compile(r"(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,14})").fullmatch
+_is_number = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII).fullmatch
 
 
 class Registry:
@@ -300,8 +305,7 @@ class Registry:
         self._models: dict[str, Model] = {}
         self._by_head: dict[str, Model] = {}
         self._problems: list[Problem] = []
-        for ref in refs:
-            self._add(ref)
+        self._add_all(refs)
 
     @property
     def models(self) -> Mapping[str, Model]:
@@ -317,15 +321,25 @@ class Registry:
         """The artifact `name`, without any event when no tag speaks of it."""
         return self._models.get(name) or Model(name, self._read)
 
+    def _add_all(self, refs: Iterable[TagRef]) -> None:
+        # Most tags are plain releases (`churn@v1.2.3`) of a model already seen: 0.7 us each here, 9 in `_add`.
+        numbers: dict[str, int] = {}
+        for ref in refs:
+            head, _, rest = ref[0].partition("@v")
+            model = self._by_head.get(head)
+            parts = rest.split(".")
+            if model is not None and len(parts) == 3 and ref[2] is not None:
+                try:
+                    key = (numbers[parts[0]], numbers[parts[1]], numbers[parts[2]], 1, (), "")
+                except KeyError:
+                    numbers.update((part, int(part)) for part in parts if _is_number(part))
+                else:
+                    if key not in model._releases:
+                        model._releases[key] = ref
+                        continue
+            self._add(ref)
+
     def _add(self, ref: TagRef) -> None:
-        # Two of three tags are plain releases of a model already seen: 1 us each instead of 9 (10,000 tags).
-        head, at, rest = ref.name.partition("@v")
-        model = self._by_head.get(head) if at else None
-        plain = _plain_version(rest) if model is not None else None
-        if model is not None and plain is not None and ref.target is not None:
-            major, minor, patch = plain.groups()
-            self._add_release(model, (int(major), int(minor), int(patch), 1, (), ""), ref)
-            return
         name = parse_tag_name(ref.name)
         if name is None:
             if looks_meant(ref.name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _unsafe = re.compile(
@@ -23,6 +24,11 @@ def safe(text: str) -> str:
     return _unsafe.sub(lambda m: m[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
+def safe_json(text: str) -> str:
+    """JSON text in which such characters are escaped as JSON does it (`\\u202e`); it means the same."""
+    return _unsafe.sub(lambda m: json.dumps(m[0])[1:-1], text)
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """`text` safe and on one line; with `limit`, cut to so many characters with an ellipsis."""
     line = " ".join(safe(text).split())
@@ -31,4 +37,6 @@ def one_line(text: str, limit: int = 0) -> str:
 
 def redact(text: str) -> str:
     """`text` with the user-info of URLs and the values of signing query keys left out."""
+    if "=" not in text and "://" not in text:
+        return text
     return _signed_query.sub(r"\1***", _user_info.sub("***@", text))

@@ -59,18 +59,18 @@ def parse_show_ref(raw: bytes) -> list[TagRef]:
     oid_end = lines[0].find(" ")
     start = oid_end + 1 + len(PREFIX)
     refs: list[TagRef] = []
-    append = refs.append
+    append, make = refs.append, TagRef._make
     pending = ""
     for line in lines:
         if line[-3:] == _PEELED and pending:
-            append(TagRef(pending[start:], pending[:oid_end], line[:oid_end]))
+            append(make((pending[start:], pending[:oid_end], line[:oid_end])))
             pending = ""
             continue
         if pending:
-            append(TagRef(pending[start:], pending[:oid_end], None))
+            append(make((pending[start:], pending[:oid_end], None)))
         pending = line
     if pending:
-        append(TagRef(pending[start:], pending[:oid_end], None))
+        append(make((pending[start:], pending[:oid_end], None)))
     return refs
 
 
@@ -86,6 +86,13 @@ def _read_around_broken_refs(git: GitProcess) -> bytes:
         if " " not in target and target != oid:
             lines.append(f"{target} {name}{_PEELED}")
     return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def read_broken_refs(git: GitProcess) -> list[str]:
+    """Full names of refs under `refs/tags/` that hold no object id (a disk that was full leaves empty files)."""
+    said = git.complete("for-each-ref", "--format=", PREFIX).stderr
+    mark = "ignoring broken ref "
+    return [line.partition(mark)[2] for line in said.splitlines() if mark in line]
 
 
 @dataclass(frozen=True, slots=True)

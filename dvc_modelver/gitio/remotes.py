@@ -126,11 +126,16 @@ def _refusal(done: Completed, remote: str, rejected: Mapping[str, str]) -> Excep
     return EnvironmentProblem(f"the push to {redact(remote)} did not go through: {words}", hint="run it again")
 
 
+_GIT_ADDS = ("To ", "Done", "hint:", "error: failed to push some refs")
+
+
 def _server_words(done: Completed) -> str:
     """What the server's hooks and the user's own said, without what git adds around it."""
     lines = [line.strip() for line in done.stderr.splitlines()]
+    # A pre-push hook's stdout is git's own, among the porcelain lines.
+    lines += [line for line in done.stdout.decode("utf-8", "replace").splitlines() if "\t" not in line]
     server = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
-    own = [line for line in lines if not line.startswith(("remote:", "To ", "hint:", "error: failed to push some"))]
+    own = [line for line in lines if not line.startswith(("remote:", *_GIT_ADDS))]
     return " ".join(word for word in (server or own)[:10] if word)
 
 

@@ -59,6 +59,7 @@ class Tags:
         minutes: int | None = None,
         record: Record | None = None,
         inner: str | None = None,
+        target_type: str = "commit",
     ) -> TagRef:
         """Make the annotated tag `name` on commit `target`, with what its object says."""
         self._minute += 1
@@ -69,7 +70,7 @@ class Tags:
         self.objects[oid] = TagObject(
             oid=oid,
             target=commit(target),
-            target_type="commit",
+            target_type=target_type,
             name=inner or name,
             tagger=ADA,
             at=at,

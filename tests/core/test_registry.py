@@ -322,21 +322,22 @@ def test_bad_tags_cost_only_themselves() -> None:
     assert all(problem.remedy for problem in registry.problems)
 
 
-def test_a_tag_under_another_name_decides_nothing() -> None:
-    """A good tag object behind a ref of another name is not believed, and the promote before it stands."""
+@pytest.mark.parametrize("fault", ["unreadable", "another name", "tree", "blob"])
+def test_an_unsound_tag_decides_nothing(fault: str) -> None:
+    """A tag that cannot be read, was made under another name or names no commit is neither holder nor latest."""
     tags = two_versions()
     tags("churn#prod#1", "a")
-    tags("churn#prod#2", "b", inner="ranker#prod#2")
-    assert held(tags) == "v1.0.0"
-
-
-def test_an_unreadable_tag_decides_nothing() -> None:
-    """A promote whose object cannot be read is passed over."""
-    tags = two_versions()
-    tags("churn#prod#1", "a")
-    tags.unreadable("churn#prod#2", "b")
-    assert held(tags) == "v1.0.0"
-    assert len(tags.registry().model("churn").stage_events("prod")) == 1
+    for name in ("churn#prod#2", "churn@v9.0.0", "churn@v10.0.0"):
+        if fault == "unreadable":
+            tags.unreadable(name, "b")
+        elif fault == "another name":
+            tags(name, "b", inner="ranker@v1.0.0")
+        else:
+            tags(name, "b", target_type=fault)
+    model = tags.registry().model("churn")
+    assert (held(tags), str(model.latest), str(model.highest_usable)) == ("v1.0.0", "v2.0.0", "v2.0.0")
+    assert [event.ref.name for event in model.stage_events("prod")] == ["churn#prod#1"]
+    assert v("v10.0.0") in model.taken
 
 
 def test_a_version_tagged_twice_on_one_commit_is_one_version() -> None:
@@ -389,15 +390,16 @@ def test_a_model_that_no_tag_knows_is_empty() -> None:
 
 
 def test_names_alone_answer_the_common_questions() -> None:
-    """Versions, latest and problems need no object; of a stage's long history only the last event is read."""
+    """Versions and problems need no object, latest needs one; of a stage's long history only the end is read."""
     tags = two_versions()
     for counter in range(1, 40):
         tags(f"churn#prod#{counter}", "a", record=promoted("v1.0.0"))
     model = tags.registry().model("churn")
-    assert (len(model.versions), str(model.latest), model.stage_names) == (2, "v2.0.0", ("prod",))
+    assert (len(model.versions), model.stage_names, model.highest_counter) == (2, ("prod",), 39)
     assert tags.reads == []
+    assert str(model.latest) == "v2.0.0"
     assert model.holder("prod") is not None
-    assert tags.reads == [tags.refs[-1].oid]
+    assert set(tags.reads) == {tags.refs[1].oid, tags.refs[-1].oid}
 
 
 # Laws over any set of tags --------------------------------------------------------------------------------------------

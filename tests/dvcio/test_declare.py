@@ -34,7 +34,7 @@ LINES = "churn:\n    path: models/churn.pkl\n    type: model\n"
         ),
         (
             "artifacts:\n    a: {path: x, labels: [p,\n      q]}\n",
-            "artifacts:\n    a: {path: x, labels: [p,\n      q]}\n    churn:\n      path: models/churn.pkl\n      type: model\n",
+            "artifacts:\n    a: {path: x, labels: [p,\n      q]}\n    " + LINES.replace("\n    ", "\n      "),
         ),
         (
             "artifacts:\n  a:\n    path: x\n    desc: |\n      last\n",
@@ -50,7 +50,8 @@ def test_lines_are_added_in_place(before: str, after: str) -> None:
 def test_windows_lines_stay_windows_lines() -> None:
     """A file with CRLF gets lines with CRLF."""
     added = add_artifacts(b"stages: {}\r\n", "dvc.yaml", CHURN)
-    assert added.startswith(b"stages: {}\r\nartifacts:\r\n") and added.count(b"\n") == added.count(b"\r\n")
+    assert added.startswith(b"stages: {}\r\nartifacts:\r\n")
+    assert added.count(b"\n") == added.count(b"\r\n")
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bad_input.support import edit
 from tests.hostile.support import Box, attack, check_answer
 from tests.support import Result
 
 
 def test_a_sound_repository_passes(box: Box) -> None:
     """Without an attack every command does what it says, so that a failure elsewhere is the attack's."""
+    edit(box.repo.path / ".dvc" / "config", "../store", str(box.repo.store))
+    box.git.commit("A remote that is found from everywhere")
     report = attack(box)
     codes = {name: result.code for name, result in report.results.items() if result.code}
-    assert codes == {"push": 6}
+    assert codes == {}
     assert (box.top / "got" / "by-url").read_bytes() == box.repo.model.read_bytes()
     assert "git" in report.started
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +28,8 @@ from tests.reliability.tools import (
     pushed,
     state,
     tags_of,
-    worktree,
 )
-from tests.support import Clones, DvcRepo, Git, Templates
+from tests.support import Clones, Git, Templates
 
 MODEL_CARD = CARD.format(name="churn")
 
@@ -180,10 +179,11 @@ class Scene:
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path, server: Server) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path, server: Server) -> Scene:
     folder = tmp_path / "scene"
     folder.mkdir()
-    yield Scene(CASES[request.param], templates.clones(tmp_path / "play"), server, folder)
+    """The case of the parameter, ready to be played."""
+    return Scene(CASES[request.param], templates.clones(tmp_path / "play"), server, folder)
 
 
 def kills(number: int, step: int) -> Sequence[int]:
@@ -216,12 +216,12 @@ def test_every_change_by_python(scene: Scene) -> None:
 def test_some_git_calls(scene: Scene) -> None:
     """As `test_every_git_call`, for the last calls (those that change something) of two commands."""
     number = scene.git_calls()
-    for at in range(max(1, number - 9), number + 1):
+    for at in range(max(1, number - 7), number + 1):
         scene.kill_git(at, "after" if at % 2 else "before")
 
 
 @pytest.mark.parametrize("scene", QUICK[:1], indirect=True)
 def test_some_changes_by_python(scene: Scene) -> None:
-    """As `test_every_change_by_python`, every third of one command."""
-    for at in kills(scene.python_changes(), 3):
+    """As `test_every_change_by_python`, every fifth of one command."""
+    for at in kills(scene.python_changes(), 5):
         scene.kill_python(at)
