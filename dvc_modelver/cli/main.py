@@ -16,21 +16,23 @@ from dvc_modelver.cli.lean import LeanCommand, LeanGroup
 from dvc_modelver.cli.shell import complain, say, write
 from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, ModelverError
 
-# In the order of `--help`.  A module is imported when its command is run, or for help and completion of all.
+# In the order of `--help`, with the line there.  A module is imported when its command is run, or for help and
+# completion of all.
 COMMANDS: dict[str, str] = {
-    "init": "dvc_modelver.cli.init",
-    "release": "dvc_modelver.cli.release",
-    "list": "dvc_modelver.cli.list_models",
-    "show": "dvc_modelver.cli.show",
-    "history": "dvc_modelver.cli.history",
-    "promote": "dvc_modelver.cli.promote",
-    "withdraw": "dvc_modelver.cli.withdraw",
-    "retire": "dvc_modelver.cli.retire",
-    "push": "dvc_modelver.cli.push",
-    "get": "dvc_modelver.cli.get",
-    "doctor": "dvc_modelver.cli.doctor",
-    "demo": "dvc_modelver.cli.demo",
+    "init": "Declare the models that DVC tracks here.",
+    "release": "Release the next version of models.",
+    "list": "List models and what each stage holds.",
+    "show": "Show versions of a model, or one in full.",
+    "history": "Show what happened, or what was on a date.",
+    "promote": "Put a version into a stage.",
+    "withdraw": "Empty a stage, or withdraw a version.",
+    "retire": "Close a model.",
+    "push": "Publish what the remote lacks.",
+    "get": "Fetch a version's bytes, verified.",
+    "doctor": "Say everything that is wrong.",
+    "demo": "Show a model's whole life in a project.",
 }
+_MODULES = {"list": "list_models"}
 _HELP = """Model versions from Git tags and DVC artifacts: no server, no database, the repository is the registry.
 
 \b
@@ -71,8 +73,9 @@ def build_app(names: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     for name in names:
-        run: Callable[..., Any] = import_module(COMMANDS[name]).run
-        app.command(name, cls=LeanCommand)(run)
+        module = import_module(f"dvc_modelver.cli.{_MODULES.get(name, name)}")
+        run: Callable[..., Any] = module.run
+        app.command(name, cls=LeanCommand, short_help=COMMANDS[name])(run)
     return app
 
 
@@ -104,7 +107,10 @@ def main(argv: Sequence[str]) -> int:
         if name is not None and name not in COMMANDS:
             raise _unknown_command(name)
         app = build_app(_needed(name, args))
-        return int(app(args, prog_name="modelver", standalone_mode=False) or 0)
+        status = int(app(args, prog_name="modelver", standalone_mode=False) or 0)
+        if status == ExitCode.INTERRUPTED:
+            say("error: interrupted")
+        return status
     except ModelverError as error:
         complain(error, as_json)
         return int(error.code)

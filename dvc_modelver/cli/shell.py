@@ -116,8 +116,9 @@ def _print(answer: Answer, common: Mapping[str, Any]) -> None:
     else:
         colour = not common["no_color"] and colour_wanted(os.environ)
         table = [render_text(answer.table, bold=colour)] if answer.table is not None and answer.table.rows else []
-        for line in (*answer.lines, *table, *answer.after):
-            write(redact(safe(line)) if line not in table else line)
+        lines = [redact(safe(line)) for line in answer.lines], table, [redact(safe(line)) for line in answer.after]
+        if any(lines):
+            write("\n".join(line for part in lines for line in part))
     if answer.code:
         raise typer.Exit(int(answer.code))
 

@@ -98,6 +98,7 @@ def story(template: Path) -> tuple[Step, ...]:
         Step(line="git push -q -u origin main"),
         Step(line="modelver release digits", note="The first version: a tag that names this commit and these bytes."),
         Step(line="modelver push"),
+        Step(line="modelver promote digits@v0.1.0 prod --push", note="Stages say which version runs where."),
         Step(
             line="sed -i.old 's/trees: 3/trees: 60/' params.yaml && rm params.yaml.old",
             note="A larger forest is the next version, published with its bytes.",
@@ -105,7 +106,6 @@ def story(template: Path) -> tuple[Step, ...]:
         Step(line="dvc repro -q"),
         Step(line="git commit -q -a -m 'Read digits with sixty trees' && git push -q origin main"),
         Step(line="modelver release digits --bump minor -m 'A larger forest' --push"),
-        Step(line="modelver promote digits@v0.1.0 prod --push", note="Stages say which version runs where."),
         Step(line="modelver promote digits@v0.2.0 staging --push"),
         Step(line="modelver list"),
         Step(
@@ -125,8 +125,8 @@ def story(template: Path) -> tuple[Step, ...]:
 def _settings() -> tuple[Step, ...]:
     """What the user's own Git may need for commits that ask nobody; kept in the project alone."""
     return (
-        Step(line="git config user.name 'Demo User'", only_if="! git config user.name"),
-        Step(line="git config user.email demo@example.com", only_if="! git config user.email"),
+        Step(line="git config user.name 'Demo User'", only_if="! git config user.name | grep -q ."),
+        Step(line="git config user.email demo@example.com", only_if="! git config user.email | grep -q ."),
         *(
             Step(line=f"git config {key} false", only_if=f'test "$(git config --type=bool {key})" = true')
             for key in ("commit.gpgSign", "tag.gpgSign", "tag.forceSignAnnotated")

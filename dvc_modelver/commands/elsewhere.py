@@ -27,7 +27,10 @@ def open_elsewhere(around: Surroundings, repo: str) -> Iterator[Project]:
     """
     place = (around.directory / repo).expanduser()
     if not repo.startswith("-") and place.is_dir():
-        with Project(replace(around, directory=place), foreign=True) as project:
+        # Its configuration may name a promisor remote, and with it a program that git runs to fetch what is missing.
+        # Git before 2.45 knows no GIT_NO_LAZY_FETCH; without any allowed protocol it fetches nothing.
+        still = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
+        with Project(replace(around, directory=place, env={**around.env, **still}), foreign=True) as project:
             yield project
         return
     if not (_url(repo) or _scp(repo)):

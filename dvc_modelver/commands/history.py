@@ -80,13 +80,13 @@ def _models(project: Project, name: str | None) -> Iterable[Model]:
 
 def _events(model: Model) -> list[EventRow]:
     tags = list(model.tag_refs())
-    objects = model.read_tags(ref.oid for _, ref in tags)
+    model.read_tags(ref.oid for _, ref in tags)  # all at once; below they are at hand
     disordered = {event.ref.name for stage in model.stage_names for event in out_of_order(model.stage_events(stage))}
     decided = {event.ref.name: event for stage in model.stage_names for event in model.stage_events(stage)}
     rows = []
     for name, ref in tags:
-        tag = objects.get(ref.oid)
-        if tag is None or tag.name != ref.name:
+        tag = model.tag(ref)
+        if tag is None:
             continue
         event = decided.get(ref.name)
         rows.append(

@@ -87,7 +87,7 @@ class Project:
         # What lies in somebody else's Git directory is not ours to believe.
         if self.foreign:
             return FactsCache(self.scratch)
-        return FactsCache(self.repository.state_dir)
+        return FactsCache(self.state_dir)
 
     @property
     def root(self) -> Path:
@@ -95,6 +95,11 @@ class Project:
         if self.repository.root is None:
             raise EnvironmentProblem("a bare repository has no work tree", hint="run this in a clone")
         return self.repository.root
+
+    @cached_property
+    def state_dir(self) -> Path:
+        """Where what we remember of this repository lies; what somebody else's says of itself is not believed."""
+        return self.scratch / "state" if self.foreign else self.repository.state_dir
 
     @cached_property
     def scratch(self) -> Path:
@@ -146,12 +151,12 @@ class Project:
     @cached_property
     def seen(self) -> SeenLog:
         """The seen-log."""
-        return SeenLog(self.repository.state_dir)
+        return SeenLog(self.state_dir)
 
     @cached_property
     def published(self) -> Published:
         """What is known of our own tags' publication."""
-        return Published(self.repository.state_dir)
+        return Published(self.state_dir)
 
     def remember_tags(self) -> None:
         """Note every sound tag in the seen-log, when any has come, gone or moved since the last command."""
@@ -186,14 +191,14 @@ class Project:
         if self.head is None:
             return DeclaredAll(artifacts=())
         tree = self.tree(self.head)
-        known = read_declared(self.repository.state_dir, tree.oid)
+        known = read_declared(self.state_dir, tree.oid)
         if known is not None:
             return known
         from dvc_modelver.dvcio.project import declared
 
         found = declared(tree)
         if not self.foreign:
-            write_declared(self.repository.state_dir, tree.oid, found)
+            write_declared(self.state_dir, tree.oid, found)
         return found
 
     def resolve(self, text: str) -> Reference:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.process import GitFailed, GitProcess
 from dvc_modelver.gitio.remotes import is_true, read_config
@@ -50,12 +51,30 @@ def _create_signed(repository: Repository, name: str, commit: str, message: str,
     objects = str(repository.common_dir / "objects")
     settings = [f"{key}={value}" for key, value in config.items()]
     with tempfile.TemporaryDirectory(prefix="modelver-tag-") as folder:
-        bare = GitProcess(Path(folder), git.env)
         object_format = git.line("rev-parse", "--show-object-format")
+        bare = GitProcess(Path(folder), git.env)
         bare.run("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", ".")
+        # Started in the user's work tree: a key's path may be relative to it.
         shared = {"GIT_DIR": folder, "GIT_OBJECT_DIRECTORY": objects}
         raw = message.encode("utf-8", "surrogateescape")
         sign = ("tag", "-s", "--cleanup=verbatim", "-F", "-", "--end-of-options", name, commit)
-        bare.run(*sign, stdin=raw, env=shared, config=settings)
-        done = bare.run("rev-parse", "--verify", f"refs/tags/{name}", env=shared)
-        return done.decode("ascii").strip()
+        done = git.complete(*sign, stdin=raw, env=shared, config=settings)
+        if done.status != 0:
+            raise _not_signed(done.stderr)
+        made = bare.run("rev-parse", "--verify", f"refs/tags/{name}", env=shared).decode("ascii").strip()
+    # git 2.39 leaves an unsigned tag, and 0, when ssh-keygen fails.
+    if not _has_signature(git.run("cat-file", "tag", made)):
+        raise _not_signed(done.stderr)
+    return made
+
+
+def _has_signature(raw: bytes) -> bool:
+    return any(line.startswith(b"-----BEGIN ") for line in raw.split(b"\n")[5:])
+
+
+def _not_signed(stderr: str) -> EnvironmentProblem:
+    said = redact(one_line(" ".join(line for line in stderr.splitlines() if line.strip())))
+    return EnvironmentProblem(
+        f"the tag could not be signed: {said or 'git made no signature'}",
+        hint="see user.signingKey and gpg.format; tag.gpgSign=false makes versions without a signature",
+    )

@@ -26,7 +26,9 @@ def bare_env(tmp_path: Path) -> dict[str, str]:
     (home / ".gitconfig").write_text(
         f"[commit]\n\tgpgSign\n[tag]\n\tgpgSign = yes\n[core]\n\thooksPath = {home}/hooks\n[gpg]\n\tprogram = false\n"
     )
-    return {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"), "LC_ALL": "C", "NO_COLOR": "1"}
+    # By the real clock: GTO takes the wrong event for the last one when all have the same time.
+    now = {"GIT_AUTHOR_DATE": "", "GIT_COMMITTER_DATE": ""}
+    return now | {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"), "LC_ALL": "C", "NO_COLOR": "1"}
 
 
 def test_demo_walks_through_a_models_life(

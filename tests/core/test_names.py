@@ -25,11 +25,14 @@ from dvc_modelver.core.tags import parse_tag_name
 from dvc_modelver.errors import BadInput
 
 GOOD = ["churn", "a", "A1", "x-y_z", "team/churn", "path/to/dir:churn", "a.b/c-d:e/f", "0", "fraud2", "deadbeef"]
-BAD = (
-    ["-x", "a b", "a..b", "a~1", "a^", "a:", "a?", "a[", "a\\b", "a//b", "/a", "a/", "../x:y", "", ":a", "a:b:c", "a.b"]
-    + ["a=b", "a@b", "a#b", "a!", "_a", "a_", "a-", "x\x1b[31m", "a\u202eb", "a\u200bb", "modèle", "模型", "a\n", "٣"]
-    + [".:a", "./a:b", "a/../b:c", "a.lock:b", "a.lock/c:b", "/a:b", "a/:b", "-a:b", ".git:a", "a/.b:c", "a b:c"]
-)
+# fmt: off
+BAD = [
+    "-x", "a b", "a..b", "a~1", "a^", "a:", "a?", "a[", "a\\b", "a//b", "/a", "a/", "../x:y", "", ":a", "a:b:c",
+    "a.b", "a=b", "a@b", "a#b", "a!", "_a", "a_", "a-", "x\x1b[31m", "a\u202eb", "a\u200bb", "modèle", "模型",
+    "a\n", "٣", ".:a", "./a:b", "a/../b:c", "a.lock:b", "a.lock/c:b", "/a:b", "a/:b", "-a:b", ".git:a", "a/.b:c",
+    "a b:c",
+]
+# fmt: on
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -27,8 +27,26 @@ from dvc_modelver.errors import BadInput
 RECORD = Record(event="release", model="churn", version="v1.2.0")
 
 _nasty = st.sampled_from(
-    ["%", "%25", "%0A", "é", "模型", "\n", "\r\n", "---", "\n---\n", "\ud800", "\udcff", "\udcc3\udca9", " ", "  x  "]
-    + ["\t", "\0", "\x1b[31m", "\u202e", "Modelver-Format: 2", "\n\nModelver-Format: 1", "+", "a b", "=", "#", "'", "\\"]
+    [
+        *[
+            "%",
+            "%25",
+            "%0A",
+            "é",
+            "模型",
+            "\n",
+            "\r\n",
+            "---",
+            "\n---\n",
+            "\ud800",
+            "\udcff",
+            "\udcc3\udca9",
+            " ",
+            "  x  ",
+        ],
+        *["\t", "\0", "\x1b[31m", "\u202e", "Modelver-Format: 2", "\n\nModelver-Format: 1", "+", "a b", "=", "#", "'"],
+        "\\",
+    ]
 )
 _any = st.one_of(st.text(st.characters(), max_size=12), st.lists(_nasty, max_size=4).map("".join))
 _hex = st.text("0123456789abcdef", min_size=1, max_size=64)

@@ -28,8 +28,11 @@ def test_every_form(text: str, expected: Reference) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "@", "#", "@v1.0.0", "#prod", "churn@", "churn#", "churn@v1", "churn@V1.0.0", "churn@1.0", "churn#a/b", "a b"]
-    + ["churn#prod#1", "churn@v1.0.0!", "churn@v1.0.0#prod", "churn#prod@v1.0.0", "-d", "--output=F", "churn@deprecated"],
+    [
+        *["", "@", "#", "@v1.0.0", "#prod", "churn@", "churn#", "churn@v1", "churn@V1.0.0", "churn@1.0", "churn#a/b"],
+        *["a b", "churn#prod#1", "churn@v1.0.0!", "churn@v1.0.0#prod", "churn#prod@v1.0.0", "-d", "--output=F"],
+        "churn@deprecated",
+    ],
 )
 def test_bad_references(text: str) -> None:
     """What names nothing is bad input."""
@@ -79,7 +82,9 @@ def test_which_version_is_meant() -> None:
     tags("churn@v2.0.0", "b")
     tags("churn#prod#1", "a")
     model = tags.registry().model("churn")
-    found = [str(resolve_version(model, parse_reference(f"churn{rest}"))) for rest in ("", "@latest", "@1.0.0", "#prod")]
+    found = [
+        str(resolve_version(model, parse_reference(f"churn{rest}"))) for rest in ("", "@latest", "@1.0.0", "#prod")
+    ]
     assert found == ["v2.0.0", "v2.0.0", "v1.0.0", "v1.0.0"]
 
 

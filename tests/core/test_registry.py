@@ -43,7 +43,7 @@ def two_versions() -> Tags:
     return tags
 
 
-# Holders ------------------------------------------------------------------------------------------------------------
+# Holders -------------------------------------------------------------------------------------------
 
 
 def test_the_highest_counter_holds_whatever_the_clock_says() -> None:
@@ -148,7 +148,7 @@ def test_a_withdrawn_version_holds_nothing() -> None:
     assert held(tags) is None
 
 
-# Which version a stage tag means --------------------------------------------------------------------------------------
+# Which version a stage tag means -------------------------------------------------------------------
 
 
 def test_two_versions_on_one_commit() -> None:
@@ -198,7 +198,7 @@ def test_a_record_of_another_model_is_not_believed() -> None:
     assert held(tags) == "v2.0.0"
 
 
-# Versions -------------------------------------------------------------------------------------------------------------
+# Versions ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_unknown_versions_name_near_ones() -> None:
     assert "no version yet" in empty.value.hint
 
 
-# Retirement -----------------------------------------------------------------------------------------------------------
+# Retirement ----------------------------------------------------------------------------------------
 
 
 def test_retired_until_a_release_reopens_it() -> None:
@@ -290,11 +290,11 @@ def test_gtos_later_release_reopens() -> None:
     assert tags.registry().model("churn").retired_by is None
 
 
-# Faults ---------------------------------------------------------------------------------------------------------------
+# Faults --------------------------------------------------------------------------------------------
 
 
 def test_bad_tags_cost_only_themselves() -> None:
-    """Among tags of every kind of fault the sound ones are read; what was meant for us is a problem, the rest is not."""
+    """Among faulty tags of every kind the sound ones are read; what was meant for us is a problem, the rest not."""
     tags = two_versions()
     tags("churn#prod#1", "a")
     tags.lightweight("churn@v3.0.0")
@@ -369,7 +369,15 @@ def test_a_version_tagged_on_two_commits_is_a_problem(order: tuple[int, ...]) ->
 def test_every_sound_tag_is_named_once_with_its_counter() -> None:
     """`tag_refs` gives each tag with the very name that its ref has."""
     tags = Tags()
-    names = ["churn@v1.0.0", "churn@v1.0.0#1", "churn@v1.1.0#2", "churn@v1.1.0!#3", "churn#prod", "churn#prod!#4", "churn@deprecated#5"]
+    names = [
+        "churn@v1.0.0",
+        "churn@v1.0.0#1",
+        "churn@v1.1.0#2",
+        "churn@v1.1.0!#3",
+        "churn#prod",
+        "churn#prod!#4",
+        "churn@deprecated#5",
+    ]
     for name in names:
         tags(name)
     found = list(tags.registry().model("churn").tag_refs())
@@ -402,7 +410,7 @@ def test_names_alone_answer_the_common_questions() -> None:
     assert set(tags.reads) == {tags.refs[1].oid, tags.refs[-1].oid}
 
 
-# Laws over any set of tags --------------------------------------------------------------------------------------------
+# Laws over any set of tags -------------------------------------------------------------------------
 
 _numbers = st.sampled_from(["v1.0.0", "v1.1.0", "v2.0.0-rc.1", "v2.0.0"])
 _commits = st.sampled_from("abc")
@@ -417,7 +425,9 @@ def histories(draw: st.DrawFn) -> Tags:
     tags = Tags()
     seen: set[str] = set()
     for _ in range(draw(st.integers(0, 12))):
-        kind = draw(st.sampled_from(["release", "release", "promote", "promote", "promote", "end", "withdraw", "other"]))
+        kind = draw(
+            st.sampled_from(["release", "release", "promote", "promote", "promote", "end", "withdraw", "other"])
+        )
         model = draw(st.sampled_from(["churn", "churn", "churn", "ranker"]))
         version, stage, counter = draw(_numbers), draw(_stages), draw(_counters)
         record = Record(event=kind, model=model, version=version, stage=stage, ends=(f"{model}#{stage}{counter}",))

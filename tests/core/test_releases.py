@@ -73,7 +73,7 @@ def fails(wanted: Candidate, error: type[ModelverError], **options: object) -> M
     return raised.value
 
 
-# Numbers --------------------------------------------------------------------------------------------------------------
+# Numbers -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_bump_and_timestamps_contradict() -> None:
     fails(candidate(versions("v1.0.0")), BadInput, scheme="timestamp", bump=Bump.MINOR)
 
 
-# What is there already --------------------------------------------------------------------------------------------------
+# What is there already -----------------------------------------------------------------------------
 
 
 def test_the_same_number_on_the_same_commit_is_there_already() -> None:
@@ -133,7 +133,9 @@ def test_the_same_number_on_the_same_commit_is_there_already() -> None:
 def test_the_same_number_elsewhere_is_a_conflict() -> None:
     """A number names one commit for ever, --force or not."""
     for force in (False, True):
-        assert commit("a")[:12] in fails(candidate(versions("v1.0.0")), Conflict, version=v("v1.0.0"), force=force).message
+        assert (
+            commit("a")[:12] in fails(candidate(versions("v1.0.0")), Conflict, version=v("v1.0.0"), force=force).message
+        )
 
 
 def test_a_withdrawn_number_is_a_conflict() -> None:
@@ -192,7 +194,7 @@ def test_a_withdrawn_commit_is_not_released_again_by_mistake() -> None:
     assert str(plan(wanted, same_commit=True).version) == "v1.1.1"
 
 
-# Retirement -------------------------------------------------------------------------------------------------------------
+# Retirement ----------------------------------------------------------------------------------------
 
 
 def test_a_retired_model_is_reopened_only_on_request() -> None:
@@ -210,7 +212,7 @@ def test_unretire_without_need_ends_nothing() -> None:
     assert tag.record.ends == ()
 
 
-# Tags -------------------------------------------------------------------------------------------------------------------
+# Tags ----------------------------------------------------------------------------------------------
 
 
 def test_the_tag_says_all() -> None:
@@ -297,7 +299,7 @@ def test_monorepo_tags_are_written_with_an_equals_sign() -> None:
     assert parsed.name == tag.record.model == "path/to:churn"
 
 
-# Small decisions ----------------------------------------------------------------------------------------------------------
+# Small decisions -----------------------------------------------------------------------------------
 
 
 def test_slice_digest_sees_every_part_and_no_order() -> None:
@@ -305,7 +307,12 @@ def test_slice_digest_sees_every_part_and_no_order() -> None:
     one, two = Part(kind="code", path="a.py", digest="1"), Part(kind="code", path="b.py", digest="2")
     base = slice_digest(Slice(parts=(one, two), files=(), outputs=()))
     assert base == slice_digest(Slice(parts=(two, one), files=("x",), outputs=()))
-    others = [(one,), (one, replace(two, digest="3")), (one, replace(two, path="c.py")), (one, replace(two, kind="lock"))]
+    others = [
+        (one,),
+        (one, replace(two, digest="3")),
+        (one, replace(two, path="c.py")),
+        (one, replace(two, kind="lock")),
+    ]
     digests = {slice_digest(Slice(parts=parts, files=(), outputs=())) for parts in others}
     assert len(digests | {base}) == 5
 

@@ -44,7 +44,7 @@ class Pair:
         self.git.clock.tick()
         return self.modelver(*args, cwd=self.git, code=code)
 
-    # Ours ---------------------------------------------------------------------------------------------------------
+    # Ours ------------------------------------------------------------------------------------------
 
     def models(self) -> dict[str, Any]:
         """`list --json` by name."""
@@ -79,7 +79,7 @@ class Pair:
         self.run("get", reference, "-o", out)
         return out.read_bytes()
 
-    # Theirs -------------------------------------------------------------------------------------------------------
+    # Theirs ----------------------------------------------------------------------------------------
 
     def gto_stages(self, name: str = "churn") -> dict[str, str]:
         """What each stage holds for GTO; empty stages are left out."""
@@ -120,7 +120,7 @@ class Pair:
         self._fetched += 1
         return self.scratch / f"fetched-{self._fetched}"
 
-    # Both ---------------------------------------------------------------------------------------------------------
+    # Both ------------------------------------------------------------------------------------------
 
     def raw_tag(self, name: str, rev: str = "HEAD", message: str = "By hand") -> None:
         """An annotated tag without a tick of the clock."""

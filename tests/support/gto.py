@@ -12,6 +12,10 @@ from tests.support.git import Git
 from tests.support.runner import inside
 
 
+class GtoFailed(Exception):
+    """GTO ended with an error; its own words."""
+
+
 class GtoOracle:
     """GTO on one repository, at the repository's clock.
 
@@ -22,19 +26,21 @@ class GtoOracle:
         self._git = git
 
     def __call__(self, *args: str) -> str:
-        """Run one GTO command and return its stdout; a failure of GTO raises what GTO raised."""
+        """Run one GTO command and return its stdout; what GTO raises comes out, an exit code raises `GtoFailed`."""
         from gto.cli import app
 
         self._git.clock.tick()
-        out = io.StringIO()
+        out, err = io.StringIO(), io.StringIO()
         with (
             inside(self._git.path, self._git.env),
             # GTO writes tags through dulwich, which reads the clock and not GIT_COMMITTER_DATE.
             mock.patch("time.time", return_value=float(self._git.clock.seconds)),
             contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stderr(err),
         ):
-            app([*args], standalone_mode=False)
+            status = app([*args], standalone_mode=False)
+        if status:
+            raise GtoFailed(err.getvalue() or out.getvalue())
         return out.getvalue()
 
     def json(self, *args: str) -> Any:
