@@ -75,7 +75,7 @@ MODEL = Annotated[
 ]
 OPTIONAL_MODEL = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="One model only.", autocompletion=complete_models, show_default=False),
+    typer.Argument(metavar="NAME", help="One model only.", autocompletion=complete_models, show_default=False),
 ]
 STAGE = Annotated[
     str, typer.Argument(metavar="STAGE", help="A stage.", autocompletion=complete_stages, show_default=False)

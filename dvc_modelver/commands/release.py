@@ -49,7 +49,7 @@ from dvc_modelver.errors import Conflict, EnvironmentProblem, ModelverError, Not
 from dvc_modelver.gitio.commits import child_commit, commit_only, look_before, write_file
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
 from dvc_modelver.gitio.objects import CommitTree
-from dvc_modelver.gitio.worktree import Change, WorkTree, changes_in, read_changes
+from dvc_modelver.gitio.worktree import Change, WorkTree, changes_in, read_changes, read_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ def _refuse_uncommitted_declaration(project: Project, text: str) -> None:
         return
     from dvc_modelver.dvcio.project import declared
 
-    for artifact in declared(WorkTree(project.repository.root)).artifacts:
+    for artifact in declared(WorkTree(project.repository.root, read_known(project.repository.git))).artifacts:
         if artifact.name in (text, f"{project.repository.prefix}:{text}"):
             raise Refused(
                 f"{artifact.file} declares {text}, but that is not committed",

@@ -63,13 +63,9 @@ def _create_signed(repository: Repository, name: str, commit: str, message: str,
             raise _not_signed(done.stderr)
         made = bare.run("rev-parse", "--verify", f"refs/tags/{name}", env=shared).decode("ascii").strip()
     # git 2.39 leaves an unsigned tag, and 0, when ssh-keygen fails.
-    if not _has_signature(git.run("cat-file", "tag", made)):
+    if b"-----BEGIN " not in git.run("cat-file", "tag", made).rpartition(raw)[2]:
         raise _not_signed(done.stderr)
     return made
-
-
-def _has_signature(raw: bytes) -> bool:
-    return any(line.startswith(b"-----BEGIN ") for line in raw.split(b"\n")[5:])
 
 
 def _not_signed(stderr: str) -> EnvironmentProblem:
