@@ -11,7 +11,7 @@ from enum import Enum
 from dvc_modelver.cli.table import Table
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.tagobjects import Identity
-from dvc_modelver.core.text import redact, safe
+from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import ExitCode
 
@@ -39,8 +39,11 @@ def plain(value: object) -> object:
         return value.value
     if isinstance(value, str):
         return redact(value if value.isascii() else value.encode("utf-8", "replace").decode())
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        # Python writes no decimal number of more than 4,300 digits; YAML and TOML can say one in hexadecimal.
+        return value if value.bit_length() < 14_000 else hex(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else _not_finite(value)
     if isinstance(value, datetime):
@@ -105,4 +108,4 @@ def size(count: int | None) -> str:
 
 def shown(value: object) -> str:
     """A param or metric in a line for people."""
-    return safe(str(plain(value)))
+    return one_line(str(plain(value)))

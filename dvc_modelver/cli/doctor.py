@@ -11,6 +11,7 @@ from dvc_modelver.cli.arguments import opened
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
 from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import ExitCode
 
 
@@ -36,7 +37,9 @@ def run(
 
 def answer(diagnosis: Diagnosis) -> Answer:
     """The diagnosis in every form."""
-    lines = [line for p in diagnosis.problems for line in (f"{p.ref}: {p.problem}", f"    {p.remedy}")]
+    lines = [
+        line for p in diagnosis.problems for line in (one_line(f"{p.ref}: {p.problem}"), f"    {one_line(p.remedy)}")
+    ]
     count = len(diagnosis.problems)
     return Answer(
         data={

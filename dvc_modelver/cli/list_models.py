@@ -8,6 +8,7 @@ from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.list_models import Listing, ModelRow, list_models
 from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.core.text import one_line
 
 
 @table_command
@@ -87,7 +88,7 @@ def _notes(listing: Listing) -> tuple[str, ...]:
     if listing.incomplete:
         notes.append("warning: this clone is shallow, versions may be missing: git fetch --unshallow --tags")
     shown = listing.problems[:5]
-    notes += [f"warning: {p.ref}: {p.problem}" for p in shown]
+    notes += [one_line(f"warning: {p.ref}: {p.problem}") for p in shown]
     if len(listing.problems) > len(shown):
         notes.append(f"warning: and {len(listing.problems) - len(shown)} more")
     if listing.problems:

@@ -92,9 +92,9 @@ def arrange(argv: Sequence[str]) -> tuple[list[str], str | None]:
             before.append(word)
             at += 1
         else:
-            return list(argv), None
-    if at == len(argv):
-        return list(argv), None
+            break
+    if at == len(argv) or argv[at].startswith("-"):
+        return list(argv[at:]), None
     name, rest = argv[at], list(argv[at + 1 :])
     return [name, *before, *rest], name
 
@@ -102,7 +102,7 @@ def arrange(argv: Sequence[str]) -> tuple[list[str], str | None]:
 def main(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name); the exit code.  Never raises."""
     args, name = arrange(argv)
-    as_json = "--json" in args
+    as_json = "--json" in argv
     try:
         if name is not None and name not in COMMANDS:
             raise _unknown_command(name)
@@ -159,8 +159,10 @@ def _usage_or_bug(error: Exception, argv: Sequence[str], as_json: bool) -> int:
         first = next((word for word in argv if word in COMMANDS), None)
         problem: ModelverError = BadInput(message, hint=f"modelver {first + ' ' if first else ''}--help")
         if not argv or type(error).__name__ == "NoArgsIsHelpError":
-            write(message)
-            return ExitCode.BAD_INPUT
+            if not as_json:
+                write(message)
+                return ExitCode.BAD_INPUT
+            problem = BadInput("no command is named", hint="modelver --help lists them")
     else:
         problem = ModelverError(
             f"internal error: {type(error).__name__}: {error}", hint="run it again with -v and report what it prints"

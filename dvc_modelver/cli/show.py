@@ -11,6 +11,7 @@ from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
 from dvc_modelver.core.facts import Values
+from dvc_modelver.core.text import one_line
 
 
 @table_command
@@ -147,7 +148,7 @@ def _lines(facts: VersionFacts) -> list[str]:
     lines += _section("metrics", facts.facts.metrics)
     lines += _section("params", facts.facts.params)
     if facts.facts.data:
-        lines += ["", "data", *(f"  {o.path}  {o.digest or '-'}  {size(o.size)}" for o in facts.facts.data)]
+        lines += ["", "data", *(f"  {one_line(o.path)}  {o.digest or '-'}  {size(o.size)}" for o in facts.facts.data)]
     return lines
 
 
@@ -160,5 +161,6 @@ def _section(title: str, values: Values) -> list[str]:
 
 
 def _pairs(keys: Mapping[str, object]) -> list[str]:
-    wide = min(max(len(key) for key in keys), 40)
-    return [f"  {key:<{wide}}  {shown(value)}" for key, value in keys.items()]
+    rows = [(one_line(key), shown(value)) for key, value in keys.items()]
+    wide = min(max(len(key) for key, _ in rows), 40)
+    return [f"  {key:<{wide}}  {value}" for key, value in rows]

@@ -48,8 +48,8 @@ def _line(cells: Sequence[str], widths: Sequence[int], table: Table) -> str:
 def render_markdown(table: Table) -> str:
     """A GitHub-flavoured table whose cells read literally in any CommonMark renderer."""
     marks = ["---:" if name in table.right else "---" for name in table.columns]
-    lines = [table.columns, tuple(marks), *(tuple(escape_markdown(cell) for cell in row) for row in table.rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    header, *rows = (tuple(escape_markdown(cell) for cell in row) for row in (table.columns, *table.rows))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, tuple(marks), *rows))
 
 
 def escape_markdown(text: str) -> str:

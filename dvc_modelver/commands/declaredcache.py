@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dvc_modelver.core.declarations import Declared, DeclaredAll, FileProblem
@@ -46,7 +47,8 @@ def write_declared(state_dir: Path, tree: str, declared: DeclaredAll) -> None:
         temporary.write_text(text)
         os.replace(temporary, target)
     except (OSError, ValueError, TypeError):
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _row(value: object, kind: type[Declared] | type[FileProblem]) -> dict[str, object]:

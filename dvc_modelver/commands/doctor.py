@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.commitfacts import artifact_at
 from dvc_modelver.commands.history import out_of_order
 from dvc_modelver.commands.list_models import list_models
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import exclusive
 from dvc_modelver.commands.show import tag_problem
+from dvc_modelver.core.facts import Source
 from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.core.tags import Event, TagName
@@ -36,8 +39,9 @@ def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
             pass
     listing = list_models(project)
     problems = list(listing.problems)
-    for model in project.registry.models.values():
-        problems += _model_problems(project, model)
+    with Bytes(project) as at_hand:
+        for model in project.registry.models.values():
+            problems += _model_problems(project, model, at_hand)
     problems += [
         Problem(ref=ref, problem="it holds no object id", remedy=f"git update-ref -d '{ref}', then git fetch --tags")
         for ref in read_broken_refs(project.repository.git)
@@ -55,12 +59,12 @@ def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
     return Diagnosis(problems=tuple(problems), notes=_notes(project))
 
 
-def _model_problems(project: Project, model: Model) -> Iterator[Problem]:
+def _model_problems(project: Project, model: Model, at_hand: Bytes) -> Iterator[Problem]:
     tags = list(model.tag_refs())
     objects = model.read_tags(ref.oid for _, ref in tags)
     for name, ref in tags:
         tag = objects.get(ref.oid)
-        fault = _tag_fault(project, model, name, ref, tag)
+        fault = _tag_fault(project, model, name, ref, tag, at_hand)
         if fault is not None:
             yield _problem(ref, *fault)
     for stage in model.stage_names:
@@ -78,7 +82,7 @@ def _model_problems(project: Project, model: Model) -> Iterator[Problem]:
 
 
 def _tag_fault(
-    project: Project, model: Model, name: TagName, ref: TagRef, tag: TagObject | None
+    project: Project, model: Model, name: TagName, ref: TagRef, tag: TagObject | None, at_hand: Bytes
 ) -> tuple[str, str] | None:
     problem = tag_problem(tag, ref.name, model.name, tag.record if tag is not None else None)
     if problem is not None:
@@ -89,17 +93,14 @@ def _tag_fault(
     if project.objects.commit(ref.target or "") is None:
         return f"its commit {(ref.target or '')[:12]} is not here", "git fetch --tags"
     if name.event is Event.RELEASE and tag is not None:
-        return _version_fault(project, model, ref, tag)
+        return _version_fault(project, model, ref, tag, at_hand)
     return None
 
 
-def _version_fault(project: Project, model: Model, ref: TagRef, tag: TagObject) -> tuple[str, str] | None:
-    from dvc_modelver.commands.bytes_at_hand import Bytes
-    from dvc_modelver.commands.commitfacts import artifact_at
-    from dvc_modelver.core.facts import Source
-
-    with Bytes(project) as at_hand:
-        facts = artifact_at(project, model.name, ref.target or "", at_hand, tag.record)
+def _version_fault(
+    project: Project, model: Model, ref: TagRef, tag: TagObject, at_hand: Bytes
+) -> tuple[str, str] | None:
+    facts = artifact_at(project, model.name, ref.target or "", at_hand, tag.record)
     if facts.source is Source.MISSING:
         return (
             f"its commit does not say which bytes it is: {facts.problem}",

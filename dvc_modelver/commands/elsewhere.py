@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ def open_elsewhere(around: Surroundings, repo: str) -> Iterator[Project]:
     Raises `BadInput` when `repo` is neither a directory nor a URL that Git fetches without running a program,
     `EnvironmentProblem` when it cannot be reached.
     """
-    place = (around.directory / repo).expanduser()
-    if not repo.startswith("-") and place.is_dir():
+    place = around.directory / os.path.expanduser(repo)
+    if repo and not repo.startswith("-") and os.path.isdir(place):
         # Its configuration may name a promisor remote, and with it a program that git runs to fetch what is missing.
         # Git before 2.45 knows no GIT_NO_LAZY_FETCH; without any allowed protocol it fetches nothing.
         still = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -112,4 +113,5 @@ def _write(target: Path, value: object) -> None:
         temporary.write_text(text)
         os.replace(temporary, target)
     except (OSError, ValueError, TypeError):
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -109,11 +109,17 @@ def _read(project: Project, tree: WorkTree) -> tuple[DeclaredAll, tuple[Proposal
         raise EnvironmentProblem("this is not a DVC repository", hint="dvc init")
     commit = Commit(tree)
     files = set(tree.files(DVC_YAML))
-    outputs = {output.path: output for output in _outputs(commit, tree, sorted(files))}
+    outputs = {o.path: o for o in _outputs(commit, tree, sorted(files)) if not _is_behind_link(tree, o.path)}
     everything = declared(tree)
     for problem in everything.problems:
         raise BadInput(problem.problem, hint=f"correct {problem.file}; nothing was changed")
     return everything, discover(outputs.values(), everything.artifacts, project.registry.models)
+
+
+def _is_behind_link(tree: WorkTree, path: str) -> bool:
+    """Whether a directory above `path` is a symbolic link; the file itself may be one, into DVC's cache."""
+    folder = posixpath.dirname(path)
+    return bool(folder) and paths.through_symlink(tree, folder) is not None
 
 
 def _outputs(commit: Commit, tree: WorkTree, files: Sequence[str]) -> Iterator[TrackedOutput]:

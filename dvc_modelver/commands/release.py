@@ -283,7 +283,7 @@ def _candidate(
         slice_digest=slice_digest(parts),
         last=last,
         last_slice_digest=_slice_digest_of(project, model, last),
-        content=released(project, tree, declared, facts),
+        content=lambda: released(project, tree, declared, facts),
         retired_tag=retired.name if retired is not None else None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,7 +60,8 @@ class Candidate:
     last: Version | None
     """The highest version in use."""
     last_slice_digest: str | None
-    content: Released
+    content: Callable[[], Released]
+    """Finds and hashes the bytes; asked only when there is a new version to make."""
     retired_tag: str | None = None
 
 
@@ -216,7 +217,7 @@ def _choose_number(candidate: Candidate, options: ReleaseOptions, now: datetime)
 def _tags(
     candidate: Candidate, options: ReleaseOptions, version: Version, previous: Version | None
 ) -> tuple[NewTag, ...]:
-    model, content = candidate.model, candidate.content
+    model, content = candidate.model, candidate.content()
     ends = (candidate.retired_tag,) if candidate.retired_tag is not None else ()
     bump = "version" if options.version is not None else options.scheme
     if bump == "semver":

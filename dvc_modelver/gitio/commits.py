@@ -75,17 +75,27 @@ class CardCommit:
             # Somebody staged something in the meantime: only our entries go back.
             self.repository.git.run("reset", "--quiet", "--", *(path for path, _ in self.before.files))
             return
-        # git's own protocol: whoever makes index.lock may rename it over the index.
-        lock = path.with_name("index.lock")
-        try:
-            handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except OSError as error:
-            raise EnvironmentProblem(
-                f"cannot put the index back: {lock}: {error.strerror}", hint="when no git runs, remove that file"
-            ) from error
+        _replace_index(path, self.index)
+
+
+def _replace_index(path: Path, data: bytes) -> None:
+    """By git's own protocol: whoever makes index.lock may rename it over the index."""
+    lock = path.with_name("index.lock")
+    try:
+        handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot put the index back: {lock}: {error.strerror}", hint="when no git runs, remove that file"
+        ) from error
+    try:
         with os.fdopen(handle, "wb") as file:
-            file.write(self.index)
+            file.write(data)
         os.replace(lock, path)
+    except OSError as error:
+        lock.unlink(missing_ok=True)
+        raise EnvironmentProblem(
+            f"cannot put the index back: {lock}: {error.strerror}", hint="free some disk space and run it again"
+        ) from error
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -105,10 +105,11 @@ def recover(repository: Repository) -> str | None:
     The caller holds the lock.  Raises `EnvironmentProblem` when the remote must be asked and cannot be.
     """
     (repository.state_dir / "journal.new").unlink(missing_ok=True)
-    journal = read_journal(repository.state_dir)
-    if journal is None:
+    if not (repository.state_dir / "journal").exists():
         return None
-    said = _settle(repository, journal)
+    journal = read_journal(repository.state_dir)
+    # Written in one step, an unreadable one is damage from outside: it cannot be followed, nor block for ever.
+    said = _settle(repository, journal) if journal is not None else "a journal that cannot be read was dropped"
     clear_journal(repository.state_dir)
     return said
 

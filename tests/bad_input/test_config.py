@@ -33,7 +33,7 @@ BAD_SETTINGS = {
     "conflict markers": ("<<<<<<< HEAD\npush: true\n=======\npush: false\n>>>>>>> x\n", "line 1: conflict markers"),
     "a Python object": ("push: !!python/object/apply:os.system ['touch canary']\n", "not plain data"),
     "an alias bomb": ("a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-        f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+        f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)
     ), "aliases expand"),
     "not UTF-8": (b"stages: [\xff]\n", "not UTF-8"),
     "control characters in a key": ('"\\e[31mpush": true\n', "there is no key \\x1b[31mpush"),
@@ -81,7 +81,11 @@ def test_another_tools_section_is_no_second_place(modelver: Modelver, released: 
 
 def test_the_section_counts_however_it_is_written(modelver: Modelver, released: DvcRepo) -> None:
     """TOML has several ways to write one table."""
-    for text in ("[tool]\nmodelver = {stagse = 1}\n", "[tool.'modelver']\nstagse = 1\n", "[ tool . modelver ]\nstagse=1\n"):
+    for text in (
+        "[tool]\nmodelver = {stagse = 1}\n",
+        "[tool.'modelver']\nstagse = 1\n",
+        "[ tool . modelver ]\nstagse=1",
+    ):
         released.git.write("pyproject.toml", text)
         assert "stages" in refused(modelver, released.git, "promote", "churn@v0.2.0", "prod", code=2).err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_input.support import alter, edit, model_digest, refused, well_said
+from tests.bad_input.support import alter, edit, model_digest, refused, uncached, well_said
 from tests.support import DvcRepo, Modelver, snapshot
 from tests.support.repos import md5, put_object
 
@@ -311,9 +311,7 @@ NOT_VERIFIABLE = {
 
 
 @pytest.mark.parametrize("what", NOT_VERIFIABLE)
-def test_what_dvc_keeps_no_md5_of_is_shown_as_not_verifiable(
-    modelver: Modelver, dvc_repo: DvcRepo, what: str
-) -> None:
+def test_what_dvc_keeps_no_md5_of_is_shown_as_not_verifiable(modelver: Modelver, dvc_repo: DvcRepo, what: str) -> None:
     """Its version can be shown; its bytes cannot be promised: 5 to release and to fetch."""
     path, rest, digest = NOT_VERIFIABLE[what]
     dvc_repo.git.write("model.dvc", f"outs:\n- path: {path}\n{rest}")
@@ -338,7 +336,7 @@ def test_a_model_at_a_url_is_shown_and_not_fetched(modelver: Modelver, dvc_repo:
 
 def test_an_output_without_cache_is_verified_from_git(modelver: Modelver, dvc_repo: DvcRepo) -> None:
     """`cache: false` bytes in Git are hashed there; ones that nobody keeps are not promised."""
-    edit(dvc_repo.path / "dvc.yaml", "    - models/churn.bin\n  evaluate", "    - models/churn.bin:\n        cache: false\n  evaluate")
+    uncached(dvc_repo)
     dvc_repo.git.commit("Nobody keeps it")
     refused(modelver, dvc_repo.git, "release", "churn", code=5)
     dvc_repo.git("add", "-f", "models/churn.bin")

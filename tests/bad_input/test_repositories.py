@@ -51,9 +51,7 @@ def test_a_repository_without_models_has_an_empty_list(modelver: Modelver, plain
     refused(modelver, plain_repo, "release", "churn", code=7)
 
 
-def test_a_bare_repository_is_read_and_not_released_from(
-    modelver: Modelver, released: DvcRepo, tmp_path: Path
-) -> None:
+def test_a_bare_repository_is_read_and_not_released_from(modelver: Modelver, released: DvcRepo, tmp_path: Path) -> None:
     """Reading a bare repository needs no work tree; a release of HEAD does."""
     bare = released.git.clone(tmp_path / "bare.git", "--bare")
     read_all(modelver, bare)
@@ -189,9 +187,7 @@ def test_a_stale_ref_lock_is_named_and_left(modelver: Modelver, released: DvcRep
     modelver("release", "churn", cwd=released.git)
 
 
-def test_where_nothing_can_be_noted_reading_works_and_writing_is_refused(
-    modelver: Modelver, released: DvcRepo
-) -> None:
+def test_where_nothing_can_be_noted_reading_works_and_writing_is_refused(modelver: Modelver, released: DvcRepo) -> None:
     """A Git directory that takes no file of ours costs the warnings, not the answers."""
     state = released.path / ".git" / "modelver"
     shutil.rmtree(state)

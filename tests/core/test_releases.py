@@ -47,7 +47,7 @@ def candidate(tags: Tags | None = None, at: str = "z", digest: str = "new") -> C
         slice_digest=digest,
         last=model.latest,
         last_slice_digest="old" if model.latest else None,
-        content=CONTENT,
+        content=lambda: CONTENT,
         retired_tag=model.retired_by.name if model.retired_by else None,
     )
 

@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from tests.support import DvcRepo, Git, Result, isolated_env
 
@@ -85,6 +87,13 @@ class Report:
     unpickled: tuple[str, ...]
     imported: tuple[str, ...]
     texts: str = field(repr=False, default="")
+
+
+def few(names: Iterable[str], *fast: str) -> list[object]:
+    """All the names as parameters: those in `fast` for every run, the others (a second each) for the long one."""
+    every = list(names)
+    assert set(fast) <= set(every), set(fast) - set(every)
+    return [pytest.param(name, marks=() if name in fast else pytest.mark.long, id=ascii(name)[1:-1]) for name in every]
 
 
 def commands(box: Box) -> dict[str, list[str]]:

@@ -54,7 +54,8 @@ def test_move_with_the_old_record_is_refused(box: Box) -> None:
 def test_rename_a_good_tag_object_under_another_name_is_refused(box: Box) -> None:
     """An object made as v0.1.0 (signed or not) is no v9.0.0, nor another model's, nor a stage's."""
     oid = box.git.rev("refs/tags/churn@v0.1.0")
-    for name in ("churn@v9.0.0", "ranker@v0.1.0", "churn#dev#7", "churn@v0.2.0!", "churn@deprecated"):
+    names = ("churn@v9.0.0", "ranker@v0.1.0", "churn#dev#7")
+    for name in names:
         write_ref(box.git, f"refs/tags/{name}", oid)
     got = str(box.top / "got" / "x")
     report = attack(
@@ -68,10 +69,21 @@ def test_rename_a_good_tag_object_under_another_name_is_refused(box: Box) -> Non
     for name in ("get it", "promote it", "get the stage"):
         assert report.results[name].code in (5, 7), report.results[name]
     problems = report.results["doctor"].out
-    for name in ("churn@v9.0.0", "ranker@v0.1.0", "churn#dev#7", "churn@v0.2.0!", "churn@deprecated"):
+    for name in names:
         assert f"refs/tags/{name}: " in problems, name
     stages = report.results["list json"].json["models"][0]["stages"]
     assert {stage: held["version"] for stage, held in stages.items()} == {"prod": "v0.1.0"}
+
+
+def test_rename_to_a_withdrawal_is_named(box: Box) -> None:
+    """A release's object under the name of a withdrawal or a retirement is a fault that doctor names."""
+    oid = box.git.rev("refs/tags/churn@v0.1.0")
+    for name in ("churn@v0.2.0!", "churn@deprecated", "churn#prod!#2"):
+        write_ref(box.git, f"refs/tags/{name}", oid)
+    report = attack(box)
+    for name in ("churn@v0.2.0!", "churn@deprecated", "churn#prod!#2"):
+        assert f"refs/tags/{name}: " in report.results["doctor"].out, name
+    assert report.results["show stage"].code == 0
 
 
 def test_rename_of_a_stage_event_promotes_nothing(box: Box) -> None:

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from tests.hostile.support import SECRET, Box, attack, tag_body, write_object, write_ref, write_tag
+from tests.hostile.support import SECRET, Box, attack, few, tag_body, write_object, write_ref, write_tag
 
 ODD_NAMES = [
     "refs/tags/-d",
@@ -62,7 +62,7 @@ def test_a_replace_ref_changes_nothing(box: Box) -> None:
     good = box.git.rev("churn@v0.2.0^{commit}")
     box.git("reset", "-q", "--hard", good)
     box.git("replace", "-f", good, evil)
-    report = attack(box)
+    attack(box)
     assert (box.top / "got" / "latest").read_text().split()[1] == "7"
     assert (box.top / "got" / "elsewhere").read_text().split()[1] == "7"
 
@@ -95,7 +95,7 @@ UNSOUND = {
     "an empty ref": lambda box: (box.git.path / ".git/refs/tags/churn@v0.3.0").write_text(""),
     "a symbolic ref": lambda box: write_ref(box.git, "refs/tags/churn@v0.3.0", "ref: refs/tags/churn@v0.2.0"),
     "a symbolic ref to nothing": lambda box: write_ref(box.git, "refs/tags/churn@v0.3.0", "ref: refs/tags/nothing"),
-    "a symbolic ref out": lambda box: write_ref(box.git, "refs/tags/churn@v0.3.0", "ref: refs/../../../outside/precious"),
+    "a symbolic ref out": lambda box: write_ref(box.git, "refs/tags/churn@v0.3.0", "ref: refs/../../../outside/x"),
     "garbage": lambda box: write_ref(
         box.git, "refs/tags/churn@v0.3.0", write_object(box.git, "tag", b"\xff\xfe garbage \0 \x1b[2J")
     ),
@@ -130,7 +130,21 @@ def swap_object(box: Box, oid: str) -> None:
     (box.git.path / ".git" / "objects" / oid[:2] / oid[2:]).write_bytes(zlib.compress(raw))
 
 
-@pytest.mark.parametrize("what", UNSOUND)
+@pytest.mark.parametrize(
+    "what",
+    few(
+        UNSOUND,
+        "lightweight",
+        "on a tree",
+        "another name inside",
+        "on a missing commit",
+        "a ref to a missing object",
+        "an empty ref",
+        "garbage",
+        "no tagger",
+        "another object's bytes",
+    ),
+)
 def test_an_unsound_tag_costs_only_itself(box: Box, what: str) -> None:
     """The sound versions are shown and fetched as before, and doctor has something to say."""
     UNSOUND[what](box)
@@ -148,7 +162,9 @@ def test_an_unsound_tag_costs_only_itself(box: Box, what: str) -> None:
     assert report.results["get"].code in ((0,) if sound else (0, 5)), report.results["get"]
 
 
-@pytest.mark.parametrize("what", ["another name inside", "lightweight", "on a tree", "on a blob", "garbage"])
+@pytest.mark.parametrize(
+    "what", few(["another name inside", "lightweight", "on a tree", "on a blob", "garbage"], "another name inside")
+)
 def test_an_unsound_version_is_never_given_out_or_promoted(box: Box, what: str) -> None:
     """What a tag object does not say cannot be fetched or put into a stage under that name."""
     UNSOUND[what](box)
@@ -177,7 +193,7 @@ def test_many_bad_tags_are_counted_not_listed(box: Box) -> None:
     assert len(report.results["list json"].json["problems"]) == 1000
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=pytest.mark.long)])
 def test_many_tags_are_listed_in_time(box: Box, count: int) -> None:
     """Tens of thousands of tags: every command stays below its seconds."""
     commit = box.git.rev()
@@ -210,12 +226,14 @@ MESSAGES = {
     b"Modelver-Version: v9.9.9\n",
     "a record with a path": b"x\n\nModelver-Format: 1\nModelver-Event: release\nModelver-Model: churn\n"
     b"Modelver-Version: v0.3.0\nModelver-Path: ../../../../etc/passwd\n",
-    "a record with percents": b"x\n\nModelver-Format: 1\nModelver-Event: release\nModelver-Model: churn%1B%5B2J%E2%80%AE\n"
-    b"Modelver-Version: %FF%FE\nModelver-Size: 1e99\n",
+    "a record with percents": b"x\n\nModelver-Format: 1\nModelver-Event: release\n"
+    b"Modelver-Model: churn%1B%5B2J%E2%80%AE\nModelver-Version: %FF%FE\nModelver-Size: 1e99\n",
 }
 
 
-@pytest.mark.parametrize("what", MESSAGES)
+@pytest.mark.parametrize(
+    "what", few(MESSAGES, "terminal escapes", "bidi", "not UTF-8", "a secret", "a record with percents")
+)
 def test_hostile_messages_and_authors_are_only_text(box: Box, what: str) -> None:
     """What a tag's message or author holds reaches the terminal as plain text, and decides nothing."""
     text = MESSAGES[what]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.interop.pair import Pair
-from tests.support import Clones, DvcRepo, Git, GtoOracle, Modelver, snapshot
+from tests.support import Clones, DvcRepo, GtoOracle, Modelver, snapshot
 from tests.support.gto import GtoFailed
 
 NESTED = "nlp/team:ranker"
@@ -496,7 +496,6 @@ def test_a_shallow_clone_is_not_a_young_project(pair: Pair, tmp_path: Path) -> N
     """In a clone without history GTO finds nothing and issues v0.0.1 again; we say so, and refuse to release."""
     two_versions(pair)
     pair.train(10)
-    clone = Git(pair.git.path, pair.git.home, pair.git.clock)
     pair.git("clone", "-q", "--depth", "1", f"file://{pair.git.path}", tmp_path / "shallow")
     clone = pair.git.at(tmp_path / "shallow")
     listed = pair.modelver("list", "--json", cwd=clone)
@@ -511,24 +510,32 @@ def test_a_shallow_clone_is_not_a_young_project(pair: Pair, tmp_path: Path) -> N
     assert clone.tags() == ["churn@v0.0.1"]
 
 
-def test_the_loser_of_a_race_keeps_nothing(two_clones: Clones, modelver: Modelver) -> None:
-    """Two people register at once: GTO leaves the loser a version that exists nowhere else, we leave nothing."""
-    for name, ours in (("ours", True), ("theirs", False)):
-        for who in (two_clones.ada, two_clones.bao):
-            who.git("fetch", "-q", "--tags")
-        two_clones.ada.fake_train(20 + ours)
-        two_clones.ada.git("push", "-q", "origin", "HEAD:refs/heads/" + name)
-        two_clones.bao.fake_train(30 + ours)
-        two_clones.bao.git("push", "-q", "origin", f"HEAD:refs/heads/{name}-2")
-        if ours:
-            modelver("release", "churn", "--version", "v1.0.0", "--push", cwd=two_clones.ada.git)
-            before = snapshot(two_clones.bao.git)
-            lost = modelver("release", "churn", "--version", "v1.0.0", "--push", cwd=two_clones.bao.git, code=None)
-            assert lost.code in (4, 6)
-            assert snapshot(two_clones.bao.git) == before
-            continue
-        GtoOracle(two_clones.ada.git)("register", "churn", "--version", "v2.0.0", "--push")
-        with pytest.raises(GtoFailed):
-            GtoOracle(two_clones.bao.git)("register", "churn", "--version", "v2.0.0", "--push")
-        tag = "refs/tags/churn@v2.0.0"
-        assert two_clones.bao.git.rev(f"{tag}^{{}}") != two_clones.hub.rev(f"{tag}^{{}}")
+@pytest.fixture
+def racers(two_clones: Clones, modelver: Modelver) -> Clones:
+    """Two people with the same v0.1.0, and each with another model to be released next."""
+    modelver("release", "churn", "--push", cwd=two_clones.ada.git)
+    two_clones.bao.git("fetch", "-q", "--tags")
+    two_clones.ada.fake_train(9)
+    two_clones.bao.fake_train(10)
+    return two_clones
+
+
+def test_gto_leaves_the_loser_a_version_of_its_own(racers: Clones) -> None:
+    """Two people register one number: the loser keeps a tag that the remote has otherwise, and cannot try again."""
+    GtoOracle(racers.ada.git)("register", "churn", "--version", "v0.1.1", "--push")
+    for words in ("push", "already"):
+        with pytest.raises(GtoFailed, match=words):
+            GtoOracle(racers.bao.git)("register", "churn", "--version", "v0.1.1", "--push")
+    tag = "refs/tags/churn@v0.1.1^{}"
+    assert racers.bao.git.rev(tag) == racers.bao.git.rev() != racers.hub.rev(tag) == racers.ada.git.rev()
+
+
+def test_we_leave_the_loser_as_before(racers: Clones, modelver: Modelver) -> None:
+    """Two people release one number: the loser's clone is untouched, and its next try takes the next number."""
+    modelver("release", "churn", "--version", "v0.1.1", "--push", cwd=racers.ada.git)
+    before = snapshot(racers.bao.git)
+    modelver("release", "churn", "--version", "v0.1.1", "--push", cwd=racers.bao.git, code=4)
+    assert snapshot(racers.bao.git) == before
+    modelver("release", "churn", "--push", cwd=racers.bao.git)
+    assert racers.hub.tags() == ["churn@v0.1.0", "churn@v0.1.1", "churn@v0.1.2"]
+    assert racers.hub.rev("refs/tags/churn@v0.1.2^{}") == racers.bao.git.rev()

@@ -245,7 +245,7 @@ def fill(folder: Path, leave: int) -> Path:
 
 
 @pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
-@pytest.mark.parametrize("leave", [0, 4096, 8192, 16384, 24576])
+@pytest.mark.parametrize("leave", [4096 * n for n in (*range(8), 10, 12, 16, 20)])
 def test_a_full_disk(dvc_repo: DvcRepo, server: Server, tmp_path: Path, leave: int, card: bool) -> None:
     """However little room is left: 6 and the old state, or it fits; with room again the command works once."""
     disk = tmp_path / "disk"
@@ -266,7 +266,8 @@ def test_a_full_disk(dvc_repo: DvcRepo, server: Server, tmp_path: Path, leave: i
         server(repo, "release", "churn", card=card)
         assert repo.tags() == [TAG]
         assert not journal(repo)
-        assert litter(repo) == []
+        # git itself leaves the object that it could not write; its gc removes that.
+        assert [name for name in litter(repo) if "tmp_obj" not in name] == []
         assert repo("status", "--porcelain") == ""
         fsck(repo)
 

@@ -1,0 +1,160 @@
+"""The shapes of JSON answers as the contract gives them, and a checker that names what is off."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+Shape = Any
+"""A type, a compiled pattern, a dict of required keys, a one-item list, `Map(shape)`, or a tuple of alternatives."""
+
+V = re.compile(r"v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?").fullmatch
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
+COMMIT = re.compile(r"[0-9a-f]{40}").fullmatch
+MD5 = re.compile(r"md5:[0-9a-f]{32}(\.dir)?").fullmatch
+SHA256 = re.compile(r"[0-9a-f]{64}").fullmatch
+
+
+class Map:
+    """An object with any keys, whose values have one shape."""
+
+    def __init__(self, values: Shape) -> None:
+        self.values = values
+
+
+def one_of(*words: str) -> Any:
+    """One of these strings."""
+    return re.compile("|".join(map(re.escape, words))).fullmatch
+
+
+AUTHOR = {"name": str, "email": str}
+SCALAR = (str, int, float, bool, None)
+HELD = {"version": (V, None), "commit": COMMIT, "tag": str, "at": TIME}
+PROBLEM = {"ref": str, "problem": str, "remedy": str}
+LIST = {
+    "schema": int,
+    "models": [
+        {
+            "name": str,
+            "type": (str, None),
+            "path": (str, None),
+            "latest": (V, None),
+            "versions": int,
+            "stages": Map(HELD),
+            "retired": bool,
+            "declared": bool,
+        }
+    ],
+    "problems": [PROBLEM],
+}
+ARTIFACT = {
+    "path": (str, None),
+    "type": (str, None),
+    "kind": (one_of("file", "directory"), None),
+    "digest": (MD5, None),
+    "sha256": (SHA256, None),
+    "size": (int, None),
+    "files": (int, None),
+    "source": one_of("stage", "dvc", "git", "url", "missing"),
+}
+VERSION = {
+    "version": V,
+    "tag": str,
+    "commit": COMMIT,
+    "created_at": TIME,
+    "author": AUTHOR,
+    "message": str,
+    "prerelease": bool,
+    "stages": [str],
+    "withdrawn": bool,
+    "signed": bool,
+    "record": (dict, None),
+    "published": (bool, None),
+    "previous": (V, None),
+    "artifact": ARTIFACT,
+}
+SHOW = {"schema": int, "name": str, "versions": [VERSION]}
+SHOW_VERSION = {
+    "schema": int,
+    **VERSION,
+    "params": Map(Map(SCALAR)),
+    "metrics": Map(Map(SCALAR)),
+    "data": [{"path": str, "digest": (MD5, None), "size": (int, None)}],
+    "environment": (dict, None),
+    "card": (str, None),
+}
+EVENTS = one_of("release", "withdraw-version", "promote", "withdraw-stage", "retire")
+HISTORY = {
+    "schema": int,
+    "events": [
+        {
+            "at": TIME,
+            "model": str,
+            "event": EVENTS,
+            "version": (V, None),
+            "stage": (str, None),
+            "counter": (int, None),
+            "tag": str,
+            "commit": COMMIT,
+            "author": AUTHOR,
+            "message": str,
+            "record": (dict, None),
+            "ends": [str],
+        }
+    ],
+}
+AT = {
+    "schema": int,
+    "at": TIME,
+    "models": [
+        {"name": str, "latest": (V, None), "stages": Map({"version": (V, None), "since": TIME, "tag": str})},
+    ],
+}
+WRITING = {
+    "schema": int,
+    "action": str,
+    "dry_run": bool,
+    "changed": bool,
+    "models": [
+        {
+            "name": str,
+            "version": (V, None),
+            "stage": (str, None),
+            "tag": (str, None),
+            "commit": (COMMIT, None),
+            "published": (bool, None),
+        }
+    ],
+    "steps": [{"do": str, "target": str}],
+}
+ERROR = {"schema": int, "error": {"code": int, "kind": str, "message": str, "hint": str}}
+
+
+def faults(value: object, shape: Shape, at: str = "$") -> list[str]:
+    """Where `value` is not of `shape`, in words; more keys than the shape has are fine."""
+    if isinstance(shape, tuple):
+        every = [faults(value, alternative, at) for alternative in shape]
+        return [] if any(not found for found in every) else [f"{at}: {value!r} is none of {len(shape)} alternatives"]
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return [f"{at}: {value!r} is no object"]
+        missing = [f"{at}.{key} is missing" for key in shape if key not in value]
+        return missing + [f for key in shape if key in value for f in faults(value[key], shape[key], f"{at}.{key}")]
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return [f"{at}: {value!r} is no array"]
+        return [f for n, item in enumerate(value) for f in faults(item, shape[0], f"{at}[{n}]")]
+    if isinstance(shape, Map):
+        if not isinstance(value, dict):
+            return [f"{at}: {value!r} is no object"]
+        return [f for key, item in value.items() for f in faults(item, shape.values, f"{at}.{key}")]
+    return [] if _is_scalar(value, shape) else [f"{at}: {value!r} is not what it should be"]
+
+
+def _is_scalar(value: object, shape: Shape) -> bool:
+    if shape is None:
+        return value is None
+    if isinstance(shape, type):
+        # In Python a bool is an int, in JSON it is not.
+        return isinstance(value, shape) and not (shape is not bool and isinstance(value, bool))
+    return isinstance(value, str) and shape(value) is not None
