@@ -188,15 +188,16 @@ class InflatedCursor(Cursor):
     def _piece(self, wanted: int) -> bytes:
         """Some more bytes, none at the end."""
         while not self._decompressor.eof:
-            fresh = self._input.take(min(16 * 1024, self._input.left)) if self._wants_input() else b""
-            if not fresh and self._wants_input():
-                return b""
+            hungry = self._wants_input()
+            fresh = self._input.take(min(16 * 1024, self._input.left)) if hungry else b""
             found = self._inflate(fresh, min(wanted, _LARGEST))
             if found:
                 self._left -= len(found)
                 if self._left < 0:
                     raise Capped("more would have to be decompressed than a description may")
                 return found
+            if hungry and not fresh:
+                break
         return b""
 
     def _wants_input(self) -> bool:
