@@ -91,6 +91,11 @@ def scan(text: str, start: int = 0, number: int = 1) -> tuple[Line, ...]:
     return tuple(scanner.line(text, *span, n) for n, span in enumerate(_spans(text, start), number))
 
 
+def count_line_ends(text: str) -> int:
+    """How many line endings `text` has: LF, CR LF or CR."""
+    return sum(1 for _ in _newline.finditer(text))
+
+
 def _spans(text: str, start: int) -> Iterator[tuple[int, int, int]]:
     for match in _newline.finditer(text, start):
         yield start, match.start(), match.end()

@@ -26,7 +26,9 @@ _open = re.compile(rf"([ \t]*{_containers}[ \t]*)(<!--[ \t]*modelver:(begin|end)
 _begin = re.compile(rf"<!--[ \t]*modelver:begin[ \t]+({_id})((?:[ \t]+[a-z][a-z0-9_-]*=[^\s<>\"']+)*)[ \t]*-->")
 _end = re.compile(rf"<!--[ \t]*modelver:end[ \t]+({_id})[ \t]*-->")
 _anywhere = re.compile(r"<!--[ \t]*modelver:(?:begin|end)\b")
-_code_span = re.compile(r"(?<!`)(`+)(?!`)(?:(?!`).|(?<=`)`+(?!\1))*?(?<!`)\1(?!`)")
+_code_span = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)")
+_MAX_SPANS = 4000
+"""Characters of a line in which code spans are looked for: the search is quadratic in the worst case."""
 _value = re.compile(r"[^\s<>\"']+")
 _digest = re.compile(rf"[0-9a-f]{{{DIGEST_DIGITS},64}}")
 
@@ -138,7 +140,7 @@ def _marks(text: str, lines: Sequence[Line], problems: list[Problem]) -> Iterato
         mark = _mark(raw, line)
         if mark is not None and mark.id is not None:
             yield mark
-        elif mark is not None or _anywhere.search(_code_span.sub("", raw)):
+        elif mark is not None or _anywhere.search(_code_span.sub("", raw) if len(raw) < _MAX_SPANS else raw):
             problems.append(Problem(line=line.number, message=f"this marker cannot be read: {one_line(raw, 80)}"))
 
 
@@ -180,8 +182,4 @@ def normal(text: str, indent: str = "") -> str:
     """A block's text as its digest sees it (see `Block.text`)."""
     lines = [line.removeprefix(indent) for line in re.split(r"\r\n|\n|\r", text)]
     lines = ["" if not line.strip(" \t") else line for line in lines]
-    while lines and not lines[0]:
-        del lines[0]
-    while lines and not lines[-1]:
-        del lines[-1]
-    return "\n".join(lines)
+    return "\n".join(lines).strip("\n")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dvc_modelver.core.markdown import escape_markdown
 from dvc_modelver.core.text import one_line, redact
-
-# What inline Markdown, GitHub's autolinks (`://`, `www.`) and mentions (`@name`), or HTML could read as markup.
-_markdown_special = re.compile(r"([\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.|(?<!\w)@)")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -50,12 +46,6 @@ def render_markdown(table: Table) -> str:
     marks = ["---:" if name in table.right else "---" for name in table.columns]
     header, *rows = (tuple(escape_markdown(cell) for cell in row) for row in (table.columns, *table.rows))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, tuple(marks), *rows))
-
-
-def escape_markdown(text: str) -> str:
-    """`text` on one line, every character that Markdown or HTML could read as markup made literal."""
-    escaped = _markdown_special.sub(r"\\\1", one_line(redact(text)))
-    return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
 
 
 def render_csv(table: Table) -> str:

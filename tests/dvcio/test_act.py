@@ -68,11 +68,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing when a client hangs up: what these tests watch is what our own side prints."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        return None
+
+
 @pytest.fixture
 def bytes_web(bytes_repo: Repo) -> Iterator[str]:
     """The URL of a web server over the repository's remote directory."""
     handler = type("Handler", (_Handler,), {"directory": bytes_repo.remote.directory})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = QuietServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from tests.reliability.tools import (
 )
 from tests.support import Clones, DvcRepo, Git, Templates
 
+STEP = int(os.environ.get("KILL_STEP", "1"))
+"""Every how many places the full matrix kills; 1 is all of them."""
 MODEL_CARD = CARD.format(name="churn")
 
 
@@ -197,7 +200,7 @@ def test_every_git_call(scene: Scene) -> None:
     """Killed before and after every call of git: the same command again converges."""
     number = scene.git_calls()
     assert number > 5
-    for at, when in itertools.product(kills(number, 1), ("before", "after")):
+    for at, when in itertools.product(kills(number, STEP), ("before", "after")):
         scene.kill_git(at, when)
     print(f"{scene.case.argv}: {scene.tried} kills")
 
@@ -208,7 +211,7 @@ def test_every_change_by_python(scene: Scene) -> None:
     """Killed at every file that Python opens for writing, renames or removes, and every process it starts."""
     number = scene.python_changes()
     assert number > 5
-    for at in kills(number, 1):
+    for at in kills(number, STEP):
         scene.kill_python(at)
     print(f"{scene.case.argv}: {scene.tried} kills")
 

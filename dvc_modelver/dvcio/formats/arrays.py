@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from dvc_modelver.dvcio.formats.source import Malformed
-from dvc_modelver.dvcio.formats.symbols import Blob, Global, Made
+from dvc_modelver.dvcio.formats.symbols import Global, Made
 
 MAX_VALUES = 2000
 _TYPE = re.compile(r"([<>=|]?)([a-zA-Z?])(\d{0,9})\Z")
@@ -181,7 +181,3 @@ def value_of(value: object) -> object:
     found = _decoded(dtype, data) if dtype is not None and data is not None else None
     return found[0] if found else value
 
-
-def is_large(value: object) -> bool:
-    """Whether something was too long to keep."""
-    return isinstance(value, Blob)

@@ -14,14 +14,16 @@ from dvc_modelver.dvcio.formats.cursor import Cursor
 from dvc_modelver.dvcio.formats.source import Capped, Malformed
 from dvc_modelver.dvcio.formats.symbols import COMPUTED, Blob, Global, Made, key_of
 
-MAX_OPS = 400_000
-"""About half a second; a forest of 1,000 trees has 150,000."""
+MAX_OPS = 800_000
+"""About half a second; a forest of 1,000 trees has 160,000."""
 MAX_NAMES = 5000
 MAX_KEPT_TEXT = 4096
 MAX_KEPT_BYTES = 64 * 1024
 _MAX_LINE = 64 * 1024
 _MAX_NESTED = 4
 _MEMO_LIMIT = 2**32
+_MODULES = {"copy_reg": "copyreg", "__builtin__": "builtins"}
+"""Python 2's names, which protocols 0 to 2 use."""
 
 
 @dataclass(slots=True)
@@ -162,7 +164,7 @@ class _Machine:
 
     def named(self, module: object, name: object) -> Global:
         known = isinstance(module, str) and isinstance(name, str)
-        full = f"{module}.{name}"[:MAX_KEPT_TEXT] if known else COMPUTED
+        full = f"{_MODULES.get(str(module), module)}.{name}"[:MAX_KEPT_TEXT] if known else COMPUTED
         if len(self.walked.imports) >= MAX_NAMES and full not in self.walked.imports:
             raise Capped("more imports than a description names")
         self.walked.imports[full] = None

@@ -1,0 +1,130 @@
+"""What people have to write: a card's sections, and those that are still missing.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from dvc_modelver.cards.document import Card
+from dvc_modelver.cards.lines import Kind, Line
+
+PLACEHOLDER = "[More Information Needed]"
+"""Hugging Face's mark of a section that nobody has written yet."""
+_placeholder = re.compile(r"\\?\[\s*more\s+information\s+needed\s*\\?\]", re.IGNORECASE)
+_required = re.compile(r"[ \t]*<!--[ \t]*modelver:required[ \t]+((?:(?!-->).)*?)[ \t]*-->[ \t]*")
+_decoration = re.compile(r"[*_`~\\]|<[^<>]*>")
+_numbering = re.compile(r"^(?:\d+(?:\.\d+)*[.)]?|\(?[a-z]\))\s+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading and what stands under it, up to the next heading of its level or above."""
+
+    title: str
+    level: int
+    line: int
+    body: tuple[int, int]
+    """Offsets into the card's text."""
+    lines: tuple[Line, ...]
+    """Of the body."""
+
+
+class Reason(Enum):
+    """Why a section does not count as written."""
+
+    ABSENT = "absent"
+    EMPTY = "empty"
+    PLACEHOLDER = "placeholder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A required section that nobody has written."""
+
+    title: str
+    reason: Reason
+    line: int | None
+    """Of its heading; None when there is none."""
+
+
+def sections(card: Card) -> tuple[Section, ...]:
+    """The sections that people made: headings outside code, lists, quotes and generated blocks."""
+    heads = list(_headings(card))
+    found = []
+    for n, (title, level, first, behind) in enumerate(heads):
+        end = next((start for _, other, start, _ in heads[n + 1 :] if other <= level), len(card.lines))
+        lines = card.lines[behind:end]
+        stop = card.lines[end].start if end < len(card.lines) else len(card.text)
+        start = lines[0].start if lines else stop
+        found.append(
+            Section(title=title, level=level, line=card.lines[first].number, body=(start, stop), lines=tuple(lines))
+        )
+    return tuple(found)
+
+
+def _headings(card: Card) -> Iterator[tuple[str, int, int, int]]:
+    """Title, level, index of the heading's first line, index of the line behind it."""
+    for n, line in enumerate(card.lines):
+        if line.depth or in_block(card, line):
+            continue
+        if line.kind is Kind.HEADING:
+            yield line.content, line.level, n, n + 1
+        elif line.kind is Kind.UNDERLINE:
+            first = n
+            while first and card.lines[first - 1].kind is Kind.TEXT and card.lines[first - 1].block == line.block:
+                first -= 1
+            yield " ".join(above.content.strip() for above in card.lines[first:n]), line.level, first, n + 1
+
+
+def in_block(card: Card, line: Line) -> bool:
+    """Whether the line is a marker or stands between two."""
+    return any(block.marker[0] <= line.end and line.start <= block.inside[1] for block in card.blocks)
+
+
+def required_sections(card: Card) -> tuple[str, ...]:
+    """What the card itself asks for: comment lines `<!-- modelver:required Intended use; Limitations -->`."""
+    names: list[str] = []
+    for line in card.lines:
+        match = _required.fullmatch(card.text[line.start : line.end]) if line.kind is Kind.COMMENT else None
+        if match and line.block == line.number:
+            names += [name.strip() for name in match[1].split(";") if name.strip()]
+    return tuple(dict.fromkeys(names))
+
+
+def missing_sections(card: Card, required: Sequence[str]) -> tuple[Missing, ...]:
+    """Those of `required` that are absent, empty, or hold `[More Information Needed]`; in the order asked.
+
+    Titles are compared without case, numbering and emphasis.  Generated blocks, comments and the headings of
+    subsections are no content; a placeholder in a subsection counts for the whole.
+    """
+    found: dict[str, list[Section]] = {}
+    for section in sections(card):
+        found.setdefault(_comparable(section.title), []).append(section)
+    missing = []
+    for title in required:
+        twins = found.get(_comparable(title), [])
+        reasons = [(_reason(card, section), section.line) for section in twins] or [(Reason.ABSENT, None)]
+        reason, line = reasons[0]
+        if reason is not None and all(reason is not None for reason, _ in reasons):
+            missing.append(Missing(title=title, reason=reason, line=line))
+    return tuple(missing)
+
+
+def _comparable(title: str) -> str:
+    plain = " ".join(_decoration.sub("", title).split()).casefold().rstrip(":. ")
+    return _numbering.sub("", plain)
+
+
+def _reason(card: Card, section: Section) -> Reason | None:
+    written = [
+        line
+        for line in section.lines
+        if line.kind not in (Kind.BLANK, Kind.COMMENT, Kind.HEADING, Kind.UNDERLINE, Kind.RULE)
+        and not in_block(card, line)
+    ]
+    if any(line.kind is Kind.TEXT and _placeholder.search(line.content) for line in written):
+        return Reason.PLACEHOLDER
+    titles = {line.block for line in section.lines if line.kind is Kind.UNDERLINE}
+    return None if any(line.block not in titles and line.content.strip() for line in written) else Reason.EMPTY

@@ -1,0 +1,74 @@
+"""safetensors: eight bytes of length, a JSON header, then the tensors (huggingface.co/docs/safetensors)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+
+from dvc_modelver.dvcio.formats import jsontext
+from dvc_modelver.dvcio.formats.description import ModelDescription, Scalar, Status, clip, listed
+from dvc_modelver.dvcio.formats.source import Capped, Malformed, Source
+
+MAX_HEADER = 100_000_000
+"""The format's own limit."""
+MAX_PARSED = 12 * 1024 * 1024
+_LIBRARIES = {"pt": "pytorch", "tf": "tensorflow", "flax": "flax", "np": "numpy", "mlx": "mlx"}
+
+
+def looks_like(head: bytes, name: str) -> bool:
+    """Whether the first bytes, or the name, say so."""
+    return name.endswith(".safetensors") or (head[8:9] == b"{" and 2 <= _length(head) <= MAX_HEADER)
+
+
+def describe(source: Source) -> ModelDescription:
+    """What the header says.  Raises `Malformed` when there is no sound one."""
+    head = source.exactly(0, 8)
+    length = _length(head)
+    if length > min(MAX_HEADER, source.size - 8):
+        raise Malformed(f"the header's length, {length}, is more than the file or the format can hold")
+    if length > MAX_PARSED:
+        raise Capped(f"a header of {length} bytes")
+    header = jsontext.load_mapping(source.exactly(8, length))
+    metadata = jsontext.mapping(header, "__metadata__")
+    tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    counts, parameters, end = _measured(tensors)
+    details: dict[str, Scalar] = {"tensors": len(tensors), "parameters": parameters}
+    details["dtypes"] = listed(f"{clip(dtype, 20)} ({count})" for dtype, count in sorted(counts.items()))
+    for key in sorted(metadata)[:10]:
+        details[f"metadata {clip(key, 40)}"] = clip(metadata[key])
+    short = end > source.size - 8 - length
+    return ModelDescription(
+        format="safetensors",
+        status=Status.NO_CODE_FORMAT,
+        library=_LIBRARIES.get(str(metadata.get("format"))),
+        details=details,
+        complete=not short,
+        problem="the tensors reach beyond the file's end" if short else None,
+    )
+
+
+def _length(head: bytes) -> int:
+    return int.from_bytes(head[:8], "little")
+
+
+def _measured(tensors: Mapping[str, object]) -> tuple[Counter[str], int, int]:
+    """(tensors by type, all their elements, where the last one ends)."""
+    counts: Counter[str] = Counter()
+    parameters = end = 0
+    for entry in tensors.values():
+        dtype, shape, place = (jsontext.mapping(entry).get(key) for key in ("dtype", "shape", "data_offsets"))
+        if not isinstance(dtype, str) or not _are_sizes(shape) or not _are_sizes(place):
+            raise Malformed("a tensor without type, shape and place")
+        counts[dtype] += 1
+        parameters += math.prod(shape)  # type: ignore[arg-type]
+        end = max([end, *place])  # type: ignore[misc]
+        if parameters >= 2**63:
+            raise Malformed("tensors larger than any file")
+    return counts, parameters, end
+
+
+def _are_sizes(value: object) -> bool:
+    if not isinstance(value, list) or len(value) > 64:
+        return False
+    return all(isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**63 for size in value)
