@@ -42,8 +42,9 @@ LINES = st.sampled_from(
     [
         "stages:", "  a:", "  b:", "  a:", "    cmd: x", "    cmd: 'it''s'", "    cmd: \"open", 'closed"', "metrics:",
         "- m.json", "  - n.json", "artifacts: {}", "artifacts: {a:", "  path: x}", "# note", "  # note", "", "    - y",
-        "    cmd: |", "      two", " odd: 1", "  c: &x 1", "  d: *x", "\tq: 1", "...", "---", "  e: >-", "   f", "params: ~",
-        "  a: 1", "vars:", "  g.h@i/j-k:", "plain text", "  : x", "key", "  key", "    deep:", "      er: 010",
+        "    cmd: |", "      two", " odd: 1", "  c: &x 1", "  d: *x", "\tq: 1", "...", "---",
+        "  e: >-",
+        "   f", "params: ~", "  a: 1", "vars:", "  g.h@i/j-k:", "plain text", "  : x", "key", "  key", "    deep:", "      er: 010",
     ]
 )  # fmt: skip
 
@@ -66,7 +67,9 @@ def test_a_plain_file_is_split_by_entry() -> None:
     assert _read_entries(PLAIN) == load_yaml(PLAIN, name="dvc.yaml")
 
 
-@pytest.mark.parametrize("odd", [b"a: &x 1\nb: *x\n", b"a: 'one\ntwo'\n", b"a: [1,\n2]\n", b"---\na: 1\n", b"a:\n\tb: 1\n"])
+@pytest.mark.parametrize(
+    "odd", [b"a: &x 1\nb: *x\n", b"a: 'one\ntwo'\n", b"a: [1,\n2]\n", b"---\na: 1\n", b"a:\n\tb: 1\n"]
+)
 def test_text_that_reaches_beyond_its_entry_is_not_split(odd: bytes) -> None:
     """Anchors, quotes and brackets over several lines, documents and tabs are left to the full parser."""
     assert split_sections(odd) is None
