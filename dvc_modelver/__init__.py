@@ -1,8 +1,8 @@
 """Model versions from Git tags and DVC artifacts.
 
 The nouns, in reading order: `core.facts` (what a commit says of an artifact), `core.versions` and `core.tags` (how
-a version is written down), `core.records` (what a tag's message says), `core.registry` (what all tags together
-say), `core.releases` (what a release would do), `commands.release` (how it is done).
+a version is written down), `core.records` (what a tag's message says), `core.stages` and `core.registry` (what all
+tags together say), `core.releases` (what a release would do), `commands.release` (how it is done).
 
     import dvc_modelver as mv
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dvc_modelver.commands.candidates import ReleaseRequest
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
 from dvc_modelver.commands.get import Got, get
 from dvc_modelver.commands.history import EventRow, ModelAt, history, history_at
@@ -19,7 +20,7 @@ from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.promote import promote
 from dvc_modelver.commands.publishing import Outcome
 from dvc_modelver.commands.push import push_tags
-from dvc_modelver.commands.release import ReleaseRequest, release
+from dvc_modelver.commands.release import release
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
 from dvc_modelver.commands.withdraw import retire, withdraw
 from dvc_modelver.core.releases import ReleaseOptions

@@ -10,8 +10,9 @@ from dvc_modelver.cli.answer import Answer
 from dvc_modelver.cli.arguments import DRY_RUN, MESSAGE, MODELS, OFFLINE, PUSH, complete_stages, opened, wants_push
 from dvc_modelver.cli.outcome import answer
 from dvc_modelver.cli.shell import command
+from dvc_modelver.commands.candidates import ReleaseRequest
 from dvc_modelver.commands.project import Surroundings
-from dvc_modelver.commands.release import ReleaseRequest, release
+from dvc_modelver.commands.release import release
 from dvc_modelver.core.names import near
 from dvc_modelver.core.releases import ReleaseOptions
 from dvc_modelver.core.versions import Bump, Version

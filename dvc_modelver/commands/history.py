@@ -8,7 +8,8 @@ from datetime import datetime
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.records import Record
-from dvc_modelver.core.registry import Model, StageEvent, holder
+from dvc_modelver.core.registry import Model
+from dvc_modelver.core.stages import StageEvent, holder
 from dvc_modelver.core.tagobjects import Identity
 from dvc_modelver.core.tags import Event
 from dvc_modelver.core.versions import Version

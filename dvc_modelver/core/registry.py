@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import cached_property
 
 from dvc_modelver.core.names import name_problem, near
+from dvc_modelver.core.stages import StageEvent, holder
 from dvc_modelver.core.tagobjects import ReadTags, TagObject, TagRef
 from dvc_modelver.core.tags import Event, TagName, looks_meant, parse_tag_name
 from dvc_modelver.core.versions import Key, Version
@@ -31,50 +32,6 @@ class Problem:
     ref: str
     problem: str
     remedy: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageEvent:
-    """A promote to a stage or a withdrawal from it."""
-
-    ref: TagRef
-    event: Event
-    stage: str
-    counter: int
-    """0 when the tag has none."""
-    version: Version | None
-    """The version promoted, or the one whose stay ends; None when no version is on that commit."""
-    ends: tuple[str, ...] = ()
-    at: datetime
-    tag: TagObject
-
-    @property
-    def order(self) -> tuple[int, int, datetime, str]:
-        """By counter; at an equal counter the withdrawal last; only then time, then name."""
-        return self.counter, int(self.event is Event.WITHDRAW_STAGE), self.at, self.ref.name
-
-
-def holder(events: Sequence[StageEvent], withdrawn: Iterable[Version] = ()) -> StageEvent | None:
-    """The promote that a stage holds after `events` (in order); None when the stage is empty.
-
-    A promote replaces whoever is there.  A withdrawal empties the stage only while the version that it names
-    holds it, and puts nobody back; a withdrawn version holds nothing.
-    """
-    held: StageEvent | None = None
-    for event in events:
-        if event.event is Event.PROMOTE:
-            held = event
-        elif held is not None and _ends(event, held):
-            held = None
-    return None if held is not None and held.version in set(withdrawn) else held
-
-
-def _ends(withdrawal: StageEvent, held: StageEvent) -> bool:
-    if held.ref.name in withdrawal.ends:
-        return True
-    if withdrawal.version is None or held.version is None:
-        return withdrawal.ref.target == held.ref.target
-    return withdrawal.version == held.version
 
 
 class Model:

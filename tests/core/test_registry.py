@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvc_modelver.core.records import Record
-from dvc_modelver.core.registry import Registry, StageEvent, holder
+from dvc_modelver.core.registry import Registry
+from dvc_modelver.core.stages import StageEvent, holder
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event
 from dvc_modelver.core.versions import Version

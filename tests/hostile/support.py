@@ -8,10 +8,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,13 +120,20 @@ def commands(box: Box) -> dict[str, list[str]]:
     }
 
 
-def attack(box: Box, extra: Mapping[str, list[str]] | None = None, env: Mapping[str, str] | None = None) -> Report:
+def attack(
+    box: Box,
+    extra: Mapping[str, list[str]] | None = None,
+    env: Mapping[str, str] | None = None,
+    seconds: float = SECONDS,
+    without: Collection[str] = (),
+) -> Report:
     """Run all commands in the repository and check everything that must hold whatever the attack is."""
     box.outside.mkdir(exist_ok=True)
     for name in ("got", "tmp"):
         (box.top / name).mkdir(exist_ok=True)
     before = _outside(box)
-    report = _run(box, {**commands(box), **(extra or {})}, env or {})
+    wanted = {name: words for name, words in commands(box).items() if name not in without} | dict(extra or {})
+    report = _run(box, wanted, env or {}, seconds)
     assert not box.canary.exists(), "the repository got something executed"
     assert not (box.repo.path / "CANARY").exists(), "the repository got something executed"
     assert _outside(box) == before, "something outside the repository was written"
@@ -136,7 +144,7 @@ def attack(box: Box, extra: Mapping[str, list[str]] | None = None, env: Mapping[
     assert stray == [], f"written outside: {stray}"
     for name, result in report.results.items():
         check_answer(result)
-        assert report.seconds[name] < SECONDS, f"{report.seconds[name]:.1f} s: {result.args}"
+        assert report.seconds[name] < seconds, f"{report.seconds[name]:.1f} s: {result.args}"
     assert _leftovers(box) == []
     return report
 
@@ -158,18 +166,25 @@ def check_answer(result: Result) -> None:
         assert result.json["schema"] == 1
 
 
-def _run(box: Box, wanted: Mapping[str, list[str]], env: Mapping[str, str]) -> Report:
+def _run(box: Box, wanted: Mapping[str, list[str]], env: Mapping[str, str], seconds: float) -> Report:
     report, trace = box.top / "report.json", box.top / "trace"
     tracer = [_STRACE, "-f", "-qq", "--seccomp-bpf", "-e", "trace=execve", "-o", str(trace)] if _STRACE else []
-    done = subprocess.run(
+    process = subprocess.Popen(
         [*tracer, sys.executable, str(DRIVER), str(report)],
         cwd=box.repo.path,
         env=isolated_env(box.git.home) | {"TMPDIR": str(box.top / "tmp")} | dict(env),
-        input=json.dumps(list(wanted.values())).encode(),
-        capture_output=True,
-        timeout=SECONDS * len(wanted),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
-    assert report.exists(), done.stderr.decode(errors="replace")
+    try:
+        _, said = process.communicate(json.dumps(list(wanted.values())).encode(), timeout=seconds * len(wanted))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # strace alone would leave what it traces
+        process.communicate()
+        raise AssertionError(f"more than {seconds * len(wanted):.0f} s for {len(wanted)} commands") from None
+    assert report.exists(), said.decode(errors="replace")
     found = json.loads(report.read_text())
     report.unlink()
     results = {
