@@ -99,15 +99,20 @@ YES = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @contextmanager
-def opened(around: Surroundings, repo: str | None = None) -> Iterator[Project]:
-    """The repository to work on: the one around us, or another one named with `--repo`."""
+def opened(around: Surroundings, repo: str | None = None, reference: str | None = None) -> Iterator[Project]:
+    """The repository to work on: the one around us, or another one named with `--repo`.
+
+    Of a URL, only the tags of the artifact in `reference` are fetched when there is one.
+    """
     if repo is None:
         with Project(around) as project:
             yield project
     else:
         from dvc_modelver.commands.elsewhere import open_elsewhere
+        from dvc_modelver.core.references import parse_reference
 
-        with open_elsewhere(around, repo) as project:
+        name = parse_reference(reference).name if reference is not None else None
+        with open_elsewhere(around, repo, name) as project:
             yield project
 
 

@@ -38,7 +38,7 @@ def run(
       modelver get churn#prod --repo https://example.com/team/models.git -o /srv/model.pkl
     """
     place = os.path.join(around.directory.absolute(), os.path.expanduser(output)) if output is not None else None
-    with opened(around, repo) as project:
+    with opened(around, repo, reference) as project:
         target = Path(place) if place is not None else None
         return answer(get(project, reference, target, here=around.directory, withdrawn=withdrawn, dry_run=dry_run))
 

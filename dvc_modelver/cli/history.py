@@ -37,7 +37,7 @@ def run(
       modelver history --at 2026-03-01T12:00:00+01:00 --json
     """
     moment = parse_moment(at) if at is not None else None
-    with opened(around, repo) as project:
+    with opened(around, repo, name) as project:
         if moment is not None:
             return snapshot_answer(history_at(project, moment, name))
         return events_answer(history(project, name))

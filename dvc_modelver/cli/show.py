@@ -24,7 +24,7 @@ def run(around: Surroundings, reference: REFERENCE, repo: REPO = None) -> Answer
       modelver show churn@v1.2.0
       modelver show churn#prod --json
     """
-    with opened(around, repo) as project:
+    with opened(around, repo, reference) as project:
         wanted = project.resolve(reference)
         if wanted.version is None and wanted.stage is None and not wanted.latest:
             return versions_answer(wanted.name, show_versions(project, wanted))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.core.releases import tag_patterns
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import BadInput, EnvironmentProblem
 from dvc_modelver.gitio.process import GitProcess, scrubbed
@@ -20,8 +21,11 @@ _scp = re.compile(r"[\w.-]+@[\w.-]+:[^\s\0:][^\s\0]*").fullmatch
 
 
 @contextmanager
-def open_elsewhere(around: Surroundings, repo: str) -> Iterator[Project]:
+def open_elsewhere(around: Surroundings, repo: str, name: str | None = None) -> Iterator[Project]:
     """The repository that `repo` names; whatever had to be fetched goes away again.
+
+    Args:
+        name: of a URL, only the tags of this artifact (100,000 tags take git minutes to write down).
 
     Raises `BadInput` when `repo` is neither a directory nor a URL that Git fetches without running a program,
     `EnvironmentProblem` when it cannot be reached.
@@ -40,20 +44,20 @@ def open_elsewhere(around: Surroundings, repo: str) -> Iterator[Project]:
             hint="a path, or a URL that begins https://, ssh://, git://, file:// or user@host:",
         )
     with tempfile.TemporaryDirectory(prefix="modelver-repo-") as folder:
-        _fetch(around, repo, Path(folder))
+        _fetch(around, repo, Path(folder), tag_patterns(name) if name is not None else ("refs/tags/*",))
         with Project(replace(around, directory=Path(folder)), foreign=True) as project:
-            # Every tag was fetched, so what is cut off is history that no answer here needs.
+            # Every tag that matters was fetched, so what is cut off is history that no answer here needs.
             project.repository = replace(project.repository, shallow=False)
             yield project
 
 
-def _fetch(around: Surroundings, url: str, folder: Path) -> None:
-    """All tags and HEAD, one commit deep; trees and files come when they are looked at, if the server can do that."""
+def _fetch(around: Surroundings, url: str, folder: Path, tags: Sequence[str]) -> None:
+    """The tags and HEAD, one commit deep; trees and files come when they are looked at, if the server can do that."""
     git = GitProcess(folder, scrubbed(around.env) | {"GIT_TERMINAL_PROMPT": "0"})
     git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", ".")
     for key, value in (("url", url), ("promisor", "true"), ("partialclonefilter", "blob:none")):
         git.run("config", f"remote.origin.{key}", value)
-    specs = ("+refs/tags/*:refs/tags/*", "+HEAD:refs/heads/main")
+    specs = (*(f"+{pattern}:{pattern}" for pattern in tags), "+HEAD:refs/heads/main")
     done = git.complete("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags", "origin", *specs)
     if done.status != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
