@@ -14,7 +14,6 @@ from enum import Enum
 _newline = re.compile(r"\r\n|\n|\r")
 _quote = re.compile(r" {0,3}> ?")
 _item = re.compile(r" {0,3}(?:[-*+]|(\d{1,9})[.)])(?=( +)|$)")
-_rule = re.compile(r" {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$")
 _fence = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _atx = re.compile(r" {0,3}(#{1,6})(?: +(.*))?$")
 _underline = re.compile(r" {0,3}(=+|-+) *$")
@@ -198,7 +197,7 @@ class _Scanner:
     def _heading_or_code(self, rest: str) -> tuple[Kind, int, str]:
         if rest.startswith("    "):
             return Kind.CODE, 0, rest
-        if _rule.match(rest):
+        if _is_rule(rest):
             return Kind.RULE, 0, rest
         heading = _atx.match(rest)
         if heading:
@@ -216,6 +215,12 @@ def _filled(text: str) -> bool:
     return bool(text.strip(" "))
 
 
+def _is_rule(rest: str) -> bool:
+    # No pattern: they are slow on a long line of marks, and this is asked for each list item that opens.
+    marks = rest.replace(" ", "")
+    return len(marks) >= 3 and marks[0] in "*-_" and marks.count(marks[0]) == len(marks)
+
+
 def _without_closing_marks(heading: str) -> str:
     text = heading.strip(" ")
     bare = text.rstrip("#")
@@ -227,7 +232,7 @@ def _container(rest: str, paragraph: bool) -> tuple[int, int] | None:
     quote = _quote.match(rest)
     if quote:
         return _QUOTE, quote.end()
-    mark = None if _rule.match(rest) else _item.match(rest)
+    mark = None if _is_rule(rest) else _item.match(rest)
     if mark is None:
         return None
     filled = _filled(rest[mark.end() :])
@@ -241,6 +246,6 @@ def _container(rest: str, paragraph: bool) -> tuple[int, int] | None:
 def _is_text(rest: str, paragraph: bool) -> bool:
     if rest.startswith("    "):
         return paragraph
-    if _fence.match(rest) or _atx.match(rest) or _rule.match(rest):
+    if _fence.match(rest) or _atx.match(rest) or _is_rule(rest):
         return False
     return not any(begin.match(rest) for _, begin, _ in _html) and (paragraph or not _lone_tag.match(rest))

@@ -14,14 +14,20 @@ from itertools import groupby
 
 from dvc_modelver.cards.document import Card
 from dvc_modelver.cards.lines import Kind, Line
-from dvc_modelver.cards.sections import in_block
+from dvc_modelver.cards.sections import generated_lines
 
 _code = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", re.DOTALL)
-_quoted = re.compile(r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|‹[^›]*›|「[^」]*」|‘[^’]*’(?!\w)', re.DOTALL)
+_quoted = re.compile(
+    # "", the curly and German forms of it, guillemets, corner brackets, and curly single quotes (not the apostrophe)
+    r'"[^"]*"|\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\xab[^\xbb]*\xbb|\u2039[^\u203a]*\u203a'
+    r"|\u300c[^\u300d]*\u300d|\u2018[^\u2019]*\u2019(?!\w)"
+)
 _other = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>|~~.*?~~|(?<=\])\([^()\s]*(?:\s[^()]*)?\)|\bhttps?://\S+", re.DOTALL)
 _delimiter_row = re.compile(r" {0,3}\|? *:?-+:? *(?:\| *:?-+:? *)*\|? *")
-_stop = re.compile(r"[.!?][)\]*_”’»]*\s+(?=[^\s\d]|\d+\s)")
-_abbreviation = re.compile(r"(?:\b(?:e\.g|i\.e|vs|approx|ca|cf|resp|no|fig|incl|avg|z\.B|bzw)|\b[A-Z])\.$", re.IGNORECASE)
+_stop = re.compile(r"[.!?][)\]*_\u201d\u2019\xbb]*\s+")
+_abbreviation = re.compile(
+    r"(?:\b(?:e\.g|i\.e|vs|approx|ca|cf|resp|no|fig|incl|avg|z\.B|bzw)|\b[A-Z])\.$", re.IGNORECASE
+)
 _MAX_PARAGRAPH = 20_000
 """Characters; what is longer is no prose, and patterns on it would take long."""
 
@@ -46,7 +52,8 @@ class Sentence:
 
 def sentences(card: Card) -> Iterator[Sentence]:
     """The sentences of paragraphs, list items and headings, in the order of the file."""
-    prose = [line for line in card.lines if line.kind in (Kind.TEXT, Kind.HEADING) and not in_block(card, line)]
+    generated = generated_lines(card)
+    prose = [line for line in card.lines if line.kind in (Kind.TEXT, Kind.HEADING) and line.number not in generated]
     for _, group in groupby(prose, key=lambda line: line.block):
         lines = list(group)
         if not lines[0].quoted:
@@ -63,7 +70,7 @@ def _split(lines: list[Line]) -> Iterator[Sentence]:
     if not lines or sum(len(line.content) + 1 for line in lines) > _MAX_PARAGRAPH:
         return
     text = "\n".join(line.content for line in lines)
-    text = _quoted_blank(_other.sub(_blank, text))
+    text = _without_quotes(_other.sub(_blank, text))
     bare = _code.sub(_blank, text)
     start = 0
     for end in [*_ends(bare), len(text)]:
@@ -74,13 +81,14 @@ def _split(lines: list[Line]) -> Iterator[Sentence]:
         start = end
 
 
-def _quoted_blank(text: str) -> str:
-    """Quotation marks inside code are code."""
+def _without_quotes(text: str) -> str:
+    # Quotation marks inside code are code.
+    masked = _code.sub(lambda match: "`" * len(match[0]), text)
     out, start = [], 0
-    for match in _code.finditer(text):
-        out += [_quoted.sub(_blank, text[start : match.start()]), match[0]]
+    for match in _quoted.finditer(masked):
+        out += [text[start : match.start()], re.sub(r"[^\n]", " ", text[slice(*match.span())])]
         start = match.end()
-    return "".join([*out, _quoted.sub(_blank, text[start:])])
+    return "".join([*out, text[start:]])
 
 
 def _ends(text: str) -> Iterator[int]:

@@ -52,35 +52,52 @@ class Missing:
 def sections(card: Card) -> tuple[Section, ...]:
     """The sections that people made: headings outside code, lists, quotes and generated blocks."""
     heads = list(_headings(card))
+    ends = _ends([level for _, level, _, _ in heads], [first for _, _, first, _ in heads], len(card.lines))
     found = []
-    for n, (title, level, first, behind) in enumerate(heads):
-        end = next((start for _, other, start, _ in heads[n + 1 :] if other <= level), len(card.lines))
+    for (title, level, first, behind), end in zip(heads, ends, strict=True):
         lines = card.lines[behind:end]
         stop = card.lines[end].start if end < len(card.lines) else len(card.text)
-        start = lines[0].start if lines else stop
-        found.append(
-            Section(title=title, level=level, line=card.lines[first].number, body=(start, stop), lines=tuple(lines))
-        )
+        body = (lines[0].start if lines else stop, stop)
+        found.append(Section(title=title, level=level, line=card.lines[first].number, body=body, lines=lines))
     return tuple(found)
+
+
+def _ends(levels: Sequence[int], firsts: Sequence[int], last: int) -> list[int]:
+    """Index of the line behind each section: where the next heading of its level or above begins."""
+    ends = []
+    next_at = dict.fromkeys(range(1, 7), last)
+    for level, first in zip(reversed(levels), reversed(firsts), strict=True):
+        ends.append(min(next_at[other] for other in range(1, level + 1)))
+        next_at[level] = first
+    return ends[::-1]
 
 
 def _headings(card: Card) -> Iterator[tuple[str, int, int, int]]:
     """Title, level, index of the heading's first line, index of the line behind it."""
+    generated = generated_lines(card)
+    first = 0
     for n, line in enumerate(card.lines):
-        if line.depth or in_block(card, line):
+        if n and (line.block != card.lines[n - 1].block or card.lines[n - 1].kind is Kind.BLANK):
+            first = n
+        if line.depth or line.number in generated:
             continue
         if line.kind is Kind.HEADING:
             yield line.content, line.level, n, n + 1
         elif line.kind is Kind.UNDERLINE:
-            first = n
-            while first and card.lines[first - 1].kind is Kind.TEXT and card.lines[first - 1].block == line.block:
-                first -= 1
             yield " ".join(above.content.strip() for above in card.lines[first:n]), line.level, first, n + 1
 
 
-def in_block(card: Card, line: Line) -> bool:
-    """Whether the line is a marker or stands between two."""
-    return any(block.marker[0] <= line.end and line.start <= block.inside[1] for block in card.blocks)
+def generated_lines(card: Card) -> frozenset[int]:
+    """The numbers of the lines that stand in blocks, their markers among them."""
+    found: set[int] = set()
+    blocks = iter(card.blocks)
+    block = next(blocks, None)
+    for line in card.lines:
+        while block is not None and line.start > block.inside[1]:
+            block = next(blocks, None)
+        if block is not None and line.end >= block.marker[0]:
+            found.add(line.number)
+    return frozenset(found)
 
 
 def required_sections(card: Card) -> tuple[str, ...]:
@@ -99,16 +116,18 @@ def missing_sections(card: Card, required: Sequence[str]) -> tuple[Missing, ...]
     Titles are compared without case, numbering and emphasis.  Generated blocks, comments and the headings of
     subsections are no content; a placeholder in a subsection counts for the whole.
     """
+    generated = generated_lines(card)
     found: dict[str, list[Section]] = {}
     for section in sections(card):
         found.setdefault(_comparable(section.title), []).append(section)
     missing = []
     for title in required:
         twins = found.get(_comparable(title), [])
-        reasons = [(_reason(card, section), section.line) for section in twins] or [(Reason.ABSENT, None)]
-        reason, line = reasons[0]
-        if reason is not None and all(reason is not None for reason, _ in reasons):
-            missing.append(Missing(title=title, reason=reason, line=line))
+        reasons = [reason for section in twins if (reason := _reason(section, generated)) is not None]
+        if not twins:
+            missing.append(Missing(title=title, reason=Reason.ABSENT, line=None))
+        elif len(reasons) == len(twins):
+            missing.append(Missing(title=title, reason=reasons[0], line=twins[0].line))
     return tuple(missing)
 
 
@@ -117,12 +136,12 @@ def _comparable(title: str) -> str:
     return _numbering.sub("", plain)
 
 
-def _reason(card: Card, section: Section) -> Reason | None:
+def _reason(section: Section, generated: frozenset[int]) -> Reason | None:
     written = [
         line
         for line in section.lines
         if line.kind not in (Kind.BLANK, Kind.COMMENT, Kind.HEADING, Kind.UNDERLINE, Kind.RULE)
-        and not in_block(card, line)
+        and line.number not in generated
     ]
     if any(line.kind is Kind.TEXT and _placeholder.search(line.content) for line in written):
         return Reason.PLACEHOLDER

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dvc_modelver.core.markdown import escape_markdown
 from dvc_modelver.core.text import one_line, redact
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Cells are plain text from anywhere; each form escapes them for its own place."""

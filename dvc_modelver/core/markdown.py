@@ -8,13 +8,13 @@ from dvc_modelver.core.text import one_line, redact, safe
 
 # What inline Markdown, GitHub's autolinks (`://`, `www.`) and mentions (`@name`), or HTML could read as markup.
 _special = re.compile(r"([\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.|(?<!\w)@)")
+_entities = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _number = re.compile(r"(\d{1,9})(?=[.)](?: |$))")
 
 
 def escape_markdown(text: str) -> str:
     """`text` on one line, every character that Markdown or HTML could read as markup made literal."""
-    escaped = _special.sub(r"\\\1", one_line(redact(text)))
-    return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+    return _special.sub(lambda match: _entities.get(match[1], f"\\{match[1]}"), one_line(redact(text)))
 
 
 def escape_at_line_start(text: str) -> str:

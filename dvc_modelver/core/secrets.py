@@ -37,7 +37,9 @@ _NAMES = (
     r"(?:pass(?:word|wd|phrase|code)s?|pwd|secrets?|credentials?|(?:api|access|secret|private|signing|encryption|account"
     r"|session|auth|ssh|deploy|license)[-_.]?keys?|token|auth|authorization|bearer|cookie|connection[-_.]?string|dsn|jwt|pat)"
 )
-_command_flag = re.compile(rf"(--?(?:[a-z0-9]{{1,40}}[-_]){{0,8}}{_NAMES}[= ]\s*)(\"[^\"]*\"|'[^']*'|[^\s-][^\s]*)", re.IGNORECASE)
+_command_flag = re.compile(
+    rf"(--?(?:[a-z0-9]{{1,40}}[-_]){{0,8}}{_NAMES}[= ]\s*)(\"[^\"]*\"|'[^']*'|[^\s-][^\s]*)", re.IGNORECASE
+)
 _assigned = re.compile(
     rf"((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,40}}[-_.]){{0,8}}{_NAMES}=)(\"[^\"]*\"|'[^']*'|[^\s\"'&;|]+)", re.IGNORECASE
 )

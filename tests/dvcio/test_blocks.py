@@ -44,7 +44,8 @@ LINES = st.sampled_from(
         "- m.json", "  - n.json", "artifacts: {}", "artifacts: {a:", "  path: x}", "# note", "  # note", "", "    - y",
         "    cmd: |", "      two", " odd: 1", "  c: &x 1", "  d: *x", "\tq: 1", "...", "---",
         "  e: >-",
-        "   f", "params: ~", "  a: 1", "vars:", "  g.h@i/j-k:", "plain text", "  : x", "key", "  key", "    deep:", "      er: 010",
+        "   f", "params: ~", "  a: 1", "vars:", "  g.h@i/j-k:", "plain text", "  : x", "key", "  key", "    deep:",
+        "      er: 010",
     ]
 )  # fmt: skip
 

@@ -15,7 +15,22 @@ from dvc_modelver.dvcio.formats.symbols import Global, Made
 
 MAX_VALUES = 2000
 _TYPE = re.compile(r"([<>=|]?)([a-zA-Z?])(\d{0,9})\Z")
-_SIZES = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "l": 8, "L": 8, "q": 8, "Q": 8, "e": 2, "f": 4, "d": 8}
+_SIZES = {
+    "?": 1,
+    "b": 1,
+    "B": 1,
+    "h": 2,
+    "H": 2,
+    "i": 4,
+    "I": 4,
+    "l": 8,
+    "L": 8,
+    "q": 8,
+    "Q": 8,
+    "e": 2,
+    "f": 4,
+    "d": 8,
+}
 _STRUCT = {("i", 1): "b", ("i", 2): "h", ("i", 4): "i", ("i", 8): "q", ("u", 1): "B", ("u", 2): "H", ("u", 4): "I"}
 _STRUCT |= {("u", 8): "Q", ("f", 2): "e", ("f", 4): "f", ("f", 8): "d", ("b", 1): "?"}
 _MAX_ITEM = 2**40
@@ -180,4 +195,3 @@ def value_of(value: object) -> object:
     dtype, data = dtype_of(args[0]), _bytes(args[1])
     found = _decoded(dtype, data) if dtype is not None and data is not None else None
     return found[0] if found else value
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 from dvc_modelver.dvcio.formats import jsontext
@@ -20,6 +21,7 @@ from dvc_modelver.dvcio.formats.jsontext import mapping, sequence
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
 MAGIC = b"CBM1"
+_RELEASE = re.compile(r"Branch: tags/v(\d[\w.]{0,30})")
 _MAX_TEXT = 256 * 1024
 _WANTED = ("iterations", "learning_rate", "depth", "l2_leaf_reg", "random_seed", "loss_function", "border_count")
 
@@ -54,11 +56,9 @@ def describe(source: Source) -> ModelDescription:
 
 
 def _version(text: str) -> str | None:
-    for line in text.splitlines():
-        word, _, rest = line.strip().partition(":")
-        if word.lower() in ("version", "catboost version", "package version"):
-            return clip(rest.strip(), 40)
-    return None
+    """The release in the build's words: `Branch: tags/v1.2.10`."""
+    match = _RELEASE.search(text[:4096])
+    return None if match is None else match[1]
 
 
 def _json(text: str | None) -> object:

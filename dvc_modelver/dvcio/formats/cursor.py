@@ -125,7 +125,11 @@ class FileCursor(Cursor):
 
 
 class _Decompressor(Protocol):
-    eof: bool
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
@@ -140,6 +144,10 @@ class _Zlib:
     @property
     def eof(self) -> bool:
         return self._object.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._tail
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         found = self._object.decompress(self._tail + data, max_length)
@@ -162,7 +170,7 @@ COMPRESSIONS: tuple[tuple[tuple[bytes, ...], Compression], ...] = (
         (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"),
         Compression(name="zlib", start=lambda: _Zlib(15), budget=48 * _MEGA),
     ),
-    ((b"BZh",), Compression(name="bz2", start=bz2.BZ2Decompressor, budget=12 * _MEGA)),
+    ((b"BZh",), Compression(name="bz2", start=lambda: bz2.BZ2Decompressor(), budget=12 * _MEGA)),
     (
         (b"\xfd7zXZ\x00", b"\x5d\x00\x00"),
         Compression(name="lzma", start=lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY), budget=24 * _MEGA),
@@ -188,7 +196,7 @@ class InflatedCursor(Cursor):
     def _piece(self, wanted: int) -> bytes:
         """Some more bytes, none at the end."""
         while not self._decompressor.eof:
-            hungry = self._wants_input()
+            hungry = self._decompressor.needs_input
             fresh = self._input.take(min(16 * 1024, self._input.left)) if hungry else b""
             found = self._inflate(fresh, min(wanted, _LARGEST))
             if found:
@@ -199,10 +207,6 @@ class InflatedCursor(Cursor):
             if hungry and not fresh:
                 break
         return b""
-
-    def _wants_input(self) -> bool:
-        held = getattr(self._decompressor, "_tail", None)
-        return not held if held is not None else bool(getattr(self._decompressor, "needs_input", True))
 
     def _inflate(self, data: bytes, wanted: int) -> bytes:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
-MAX_WHOLE = 12 * 1024 * 1024
+MAX_WHOLE = 8 * 1024 * 1024
 """A fifth of a second."""
 _END = 256 * 1024
 _BOMS = (b"\xef\xbb\xbf",)

@@ -145,5 +145,7 @@ def _inputs(config: object) -> tuple[Feature, ...]:
             name = inner.get("name") or mapping(layer).get("name") or "input"
             dtype = inner.get("dtype")
             sizes = tuple(size if isinstance(size, int) else "?" for size in shape[:16]) or None
-            found.append(Feature(name=clip(name), type=clip(dtype, 40) if isinstance(dtype, str) else None, shape=sizes))
+            found.append(
+                Feature(name=clip(name), type=clip(dtype, 40) if isinstance(dtype, str) else None, shape=sizes)
+            )
     return tuple(found)

@@ -10,9 +10,11 @@ from dvc_modelver.dvcio.formats.source import Source
 _HEAD = 2 * 1024 * 1024
 _TAIL = 64 * 1024
 _PARAMETER = re.compile(r"^\[(\w{1,60}): (.{0,200})\]$", re.MULTILINE)
-_WANTED = ("boosting", "objective", "metric", "num_iterations", "learning_rate", "num_leaves", "max_depth")
-_WANTED += ("min_data_in_leaf", "feature_fraction", "bagging_fraction", "bagging_freq", "lambda_l1", "lambda_l2")
-_WANTED += ("num_class", "seed", "deterministic", "max_bin")
+_WANTED = (
+    *("boosting", "objective", "metric", "num_iterations", "learning_rate", "num_leaves", "max_depth", "max_bin"),
+    *("min_data_in_leaf", "feature_fraction", "bagging_fraction", "bagging_freq", "lambda_l1", "lambda_l2"),
+    *("num_class", "seed", "deterministic"),
+)
 
 
 def looks_like(head: bytes) -> bool:
@@ -28,7 +30,7 @@ def describe(source: Source) -> ModelDescription:
     _, _, parameters = tail.rpartition("\nparameters:")
     said = {key: value for key, value in _PARAMETER.findall(parameters) if key in _WANTED and value}
     details: dict[str, Scalar] = {}
-    for key, label in (("objective", "objective"), ("version", "model version"), ("label_index", "label column")):
+    for key, label in (("objective", "objective"), ("version", "model version")):
         if header.get(key):
             details[label] = clip(header[key])
     count = header.get("max_feature_idx", "")

@@ -19,10 +19,32 @@ from dvc_modelver.dvcio.formats.description import (
 from dvc_modelver.dvcio.formats.protobuf import BYTES, VARINT, Field, Reader, fields, packed, signed
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
-_TYPES = (
-    "undefined float uint8 int8 uint16 int16 int32 int64 string bool float16 double uint32 uint64 complex64 "
-    "complex128 bfloat16 float8e4m3fn float8e4m3fnuz float8e5m2 float8e5m2fnuz uint4 int4 float4e2m1"
-).split()
+_TYPES = [
+    "undefined",
+    "float",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "int64",
+    "string",
+    "bool",
+    "float16",
+    "double",
+    "uint32",
+    "uint64",
+    "complex64",
+    "complex128",
+    "bfloat16",
+    "float8e4m3fn",
+    "float8e4m3fnuz",
+    "float8e5m2",
+    "float8e5m2fnuz",
+    "uint4",
+    "int4",
+    "float4e2m1",
+]
 _MAX_DEPTH = 5
 
 
@@ -70,8 +92,7 @@ def describe(source: Source) -> ModelDescription:
     return ModelDescription(
         format="onnx",
         status=Status.NO_CODE_FORMAT,
-        library=said.get(2) or "onnx",
-        library_version=said.get(3) or None,
+        library="onnx",
         details=details,
         signature=signature(
             inputs=tuple(f for f in graph.inputs if f.name not in graph.initializers), outputs=tuple(graph.outputs)

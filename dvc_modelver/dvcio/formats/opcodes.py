@@ -1,41 +1,13 @@
-"""Walk through a pickle's opcodes and note what each would make, without importing or calling anything.
-
-Opcodes as in CPython's `Lib/pickletools.py`, protocols 0 to 5; arrays between them as in `joblib.numpy_pickle`.
-"""
+"""A pickle's opcodes, protocols 0 to 5 (CPython's `Lib/pickletools.py`), and the walk through them."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from dvc_modelver.dvcio.formats import arrays
 from dvc_modelver.dvcio.formats.cursor import Cursor
-from dvc_modelver.dvcio.formats.source import Capped, Malformed
-from dvc_modelver.dvcio.formats.symbols import COMPUTED, Blob, Global, Made, key_of
-
-MAX_OPS = 800_000
-"""About half a second; a forest of 1,000 trees has 160,000."""
-MAX_NAMES = 5000
-MAX_KEPT_TEXT = 4096
-MAX_KEPT_BYTES = 64 * 1024
-_MAX_LINE = 64 * 1024
-_MAX_NESTED = 4
-_MEMO_LIMIT = 2**32
-_MODULES = {"copy_reg": "copyreg", "__builtin__": "builtins"}
-"""Python 2's names, which protocols 0 to 2 use."""
-
-
-@dataclass(slots=True)
-class Walked:
-    """What a walk found, also when it had to end early."""
-
-    root: object = None
-    imports: dict[str, None] = field(default_factory=dict)
-    """In the order of the file, each once."""
-    joblib: bool = False
-    ops: int = 0
-    problem: Malformed | None = None
+from dvc_modelver.dvcio.formats.machine import Handlers, Machine, Walked
+from dvc_modelver.dvcio.formats.source import Malformed
+from dvc_modelver.dvcio.formats.symbols import Blob, Made
 
 
 def walk(cursor: Cursor, walked: Walked | None = None) -> Walked:
@@ -45,7 +17,7 @@ def walk(cursor: Cursor, walked: Walked | None = None) -> Walked:
         walked: what an earlier pickle of the same file gave: imports are added to it, opcodes counted on.
     """
     found = walked if walked is not None else Walked()
-    machine = _Machine(cursor, found, 0)
+    machine = Machine(cursor, found, _HANDLERS)
     try:
         found.root = machine.run()
     except Malformed as problem:
@@ -54,265 +26,11 @@ def walk(cursor: Cursor, walked: Walked | None = None) -> Walked:
     return found
 
 
-class _Machine:
-    """A pickle virtual machine over symbols."""
-
-    def __init__(self, cursor: Cursor, walked: Walked, depth: int) -> None:
-        self.cursor = cursor
-        self.walked = walked
-        self.depth = depth
-        self.stack: list[object] = []
-        self.marks: list[list[object]] = []
-        self.memo: dict[int, object] = {}
-
-    def run(self) -> object:
-        """Every opcode up to STOP."""
-        handlers = _HANDLERS
-        byte, walked = self.cursor.byte, self.walked
-        while True:
-            walked.ops += 1
-            if walked.ops > MAX_OPS:
-                raise Capped("more opcodes than a description may walk through")
-            op = byte()
-            if op == 0x2E:
-                return self.pop()
-            handler = handlers.get(op)
-            if handler is None:
-                raise Malformed(f"byte {op:#04x} is no opcode")
-            handler(self)
-
-    def unwound(self) -> object:
-        """The outermost thing that had been begun, with what was on its way into it."""
-        while True:
-            while len(self.stack) > 1 and isinstance(self.stack[-1], dict) and isinstance(self.stack[-2], Made):
-                state = self.stack.pop()
-                made = self.stack[-1]
-                assert isinstance(made, Made)
-                made.state = made.state or state
-            if not self.marks:
-                return self.stack[0] if self.stack else None
-            items = self.stack
-            self.stack = self.marks.pop()
-            if self.stack:
-                _fill(self.stack[-1], items)
-
-    # The stack ----------------------------------------------------------------------------------------------------
-
-    def push(self, value: object) -> None:
-        self.stack.append(value)
-
-    def pop(self) -> object:
-        if not self.stack:
-            raise Malformed("the pickle takes from an empty stack")
-        return self.stack.pop()
-
-    def top(self) -> object:
-        if not self.stack:
-            raise Malformed("the pickle looks at an empty stack")
-        return self.stack[-1]
-
-    def pop_mark(self) -> list[object]:
-        if not self.marks:
-            raise Malformed("the pickle goes back to a mark that is not there")
-        items = self.stack
-        self.stack = self.marks.pop()
-        return items
-
-    # Values -------------------------------------------------------------------------------------------------------
-
-    def number(self, size: int, signed: bool = False) -> int:
-        return int.from_bytes(self.cursor.take(size), "little", signed=signed)
-
-    def text(self, size: int) -> None:
-        self.push(self.kept(size, MAX_KEPT_TEXT, lambda data: data.decode("utf-8", "backslashreplace")))
-
-    def data(self, size: int) -> None:
-        self.push(self.kept(size, MAX_KEPT_BYTES, bytes))
-
-    def kept(self, size: int, limit: int, made: Callable[[bytes], object]) -> object:
-        if size < 0:
-            raise Malformed("a length below zero")
-        if size <= limit:
-            return made(self.cursor.take(size))
-        self.cursor.skip(size)
-        return Blob(size)
-
-    def long(self, size: int) -> None:
-        made: Callable[[bytes], object] = lambda data: int.from_bytes(data, "little", signed=True)  # noqa: E731
-        self.push(self.kept(size, 128, made))
-
-    def line(self) -> str:
-        return self.cursor.line(_MAX_LINE).decode("utf-8", "backslashreplace")
-
-    def decimal(self) -> int:
-        return _decimal(self.line())
-
-    def push_decimal(self) -> None:
-        text = self.line().rstrip("L")
-        self.push({"00": False, "01": True}[text] if text in ("00", "01") else _decimal(text))
-
-    def push_float(self) -> None:
-        try:
-            self.push(float(self.line()))
-        except ValueError:
-            raise Malformed("not a number") from None
-
-    def push_quoted(self) -> None:
-        self.push(self.line().strip("'\"")[:MAX_KEPT_TEXT])
-
-    # Names, calls, state ------------------------------------------------------------------------------------------
-
-    def named(self, module: object, name: object) -> Global:
-        known = isinstance(module, str) and isinstance(name, str)
-        full = f"{_MODULES.get(str(module), module)}.{name}"[:MAX_KEPT_TEXT] if known else COMPUTED
-        if len(self.walked.imports) >= MAX_NAMES and full not in self.walked.imports:
-            raise Capped("more imports than a description names")
-        self.walked.imports[full] = None
-        return Global(full)
-
-    def push_global(self) -> None:
-        module = self.line()
-        self.push(self.named(module, self.line()))
-
-    def push_stack_global(self) -> None:
-        name = self.pop()
-        self.push(self.named(self.pop(), name))
-
-    def push_extension(self, size: int) -> None:
-        self.push(self.named("copyreg", f"extension {self.number(size)}"))
-
-    def instance(self, function: object, args: object, keywords: object = None) -> None:
-        name = function.name if isinstance(function, Global) else COMPUTED
-        made = Made(name, args)
-        if isinstance(keywords, dict):
-            made.pairs.update(keywords)
-        self.push(made)
-
-    def reduce(self) -> None:
-        args = self.pop()
-        function = self.pop()
-        # What copyreg calls is not the thing that is made.
-        helper = isinstance(function, Global) and function.name in ("copyreg._reconstructor", "copyreg.__newobj__")
-        if helper and isinstance(args, tuple) and args and isinstance(args[0], Global):
-            function, args = args[0], args[1:]
-        self.instance(function, args)
-
-    def new_object(self) -> None:
-        args = self.pop()
-        self.instance(self.pop(), args)
-
-    def new_object_with_keywords(self) -> None:
-        keywords = self.pop()
-        args = self.pop()
-        self.instance(self.pop(), args, keywords)
-
-    def make_named(self) -> None:
-        args = tuple(self.pop_mark())
-        module = self.line()
-        self.instance(self.named(module, self.line()), args)
-
-    def make_marked(self) -> None:
-        items = self.pop_mark()
-        self.instance(items[0] if items else None, tuple(items[1:]))
-
-    def build(self) -> None:
-        state = self.pop()
-        target = self.top()
-        if not isinstance(target, Made):
-            return
-        target.state = state
-        if target.short == "NumpyArrayWrapper" and target.name.startswith("joblib."):
-            self.walked.joblib = True
-            self.stack[-1] = self.joblib_array(target)
-
-    def joblib_array(self, wrapper: Made) -> object:
-        """The array whose bytes follow the wrapper."""
-        layout = arrays.joblib_layout(wrapper)
-        if layout.dtype.kind == "O":
-            if self.depth >= _MAX_NESTED:
-                raise Capped("arrays inside arrays")
-            inner = _Machine(self.cursor, self.walked, self.depth + 1)
-            return inner.run()
-        if layout.aligned:
-            self.cursor.skip(self.cursor.byte())
-        data = self.kept(layout.nbytes, MAX_KEPT_BYTES, bytes)
-        return arrays.Array(layout.dtype, layout.shape, data if isinstance(data, bytes) else None)
-
-    # Containers and memo ------------------------------------------------------------------------------------------
-
-    def tuple(self, size: int) -> None:
-        if len(self.stack) < size:
-            raise Malformed("the pickle takes from an empty stack")
-        self.stack[-size:] = [tuple(self.stack[-size:])]
-
-    def mark(self) -> None:
-        self.marks.append(self.stack)
-        self.stack = []
-
-    def drop(self) -> None:
-        if self.stack:
-            self.stack.pop()
-        else:
-            self.pop_mark()
-
-    def fill_one(self, size: int) -> None:
-        items = self.stack[-size:]
-        del self.stack[-size:]
-        _fill(self.top(), items)
-
-    def fill_marked(self) -> None:
-        items = self.pop_mark()
-        _fill(self.top(), items)
-
-    def marked_dict(self) -> None:
-        made: dict[object, object] = {}
-        _fill(made, self.pop_mark())
-        self.push(made)
-
-    def remember(self, index: int) -> None:
-        if index < 0 or index > _MEMO_LIMIT:
-            raise Malformed("a memo index out of range")
-        self.memo[index] = self.top()
-
-    def recall(self, index: int) -> None:
-        if index not in self.memo:
-            raise Malformed("the pickle recalls what it has not kept")
-        self.push(self.memo[index])
-
-
-def _fill(target: object, items: list[object]) -> None:
-    """Put items into a list, or key-value items into a dict; others ignore them."""
-    if isinstance(target, list):
-        target.extend(items)
-    elif isinstance(target, dict):
-        _fill_dict(target, items)
-    elif isinstance(target, Made):
-        target.items.extend(items)
-        _fill_dict(target.pairs, items)
-
-
-def _fill_dict(target: dict[object, object], items: list[object]) -> None:
-    for i in range(0, len(items) - 1, 2):
-        fits, key = key_of(items[i])
-        if fits:
-            target[key] = items[i + 1]
-
-
-def _decimal(text: str) -> int:
-    if len(text) > 300:
-        raise Malformed("a number is too long")
-    try:
-        return int(text)
-    except ValueError:
-        raise Malformed("not a number") from None
-
-
-def _double(machine: _Machine) -> None:
+def _double(machine: Machine) -> None:
     machine.push(struct.unpack(">d", machine.cursor.take(8))[0])
 
 
-Handler = Callable[[_Machine], object]
-_HANDLERS: dict[int, Handler] = {
+_HANDLERS: Handlers = {
     ord(code): handler
     for code, handler in {
         # values
@@ -325,11 +43,11 @@ _HANDLERS: dict[int, Handler] = {
         "\x8a": lambda m: m.long(m.cursor.byte()),
         "\x8b": lambda m: m.long(m.number(4, signed=True)),
         "G": _double,
-        "I": _Machine.push_decimal,
-        "L": _Machine.push_decimal,
-        "F": _Machine.push_float,
-        "S": _Machine.push_quoted,
-        "V": lambda m: m.push(m.line()[:MAX_KEPT_TEXT]),
+        "I": Machine.push_decimal,
+        "L": Machine.push_decimal,
+        "F": Machine.push_float,
+        "S": Machine.push_quoted,
+        "V": Machine.push_unicode,
         "\x8c": lambda m: m.text(m.cursor.byte()),
         "X": lambda m: m.text(m.number(4)),
         "\x8d": lambda m: m.text(m.number(8)),
@@ -349,19 +67,19 @@ _HANDLERS: dict[int, Handler] = {
         "l": lambda m: m.push(m.pop_mark()),
         "t": lambda m: m.push(tuple(m.pop_mark())),
         "\x91": lambda m: m.push(m.pop_mark()),
-        "d": _Machine.marked_dict,
+        "d": Machine.marked_dict,
         "\x85": lambda m: m.tuple(1),
         "\x86": lambda m: m.tuple(2),
         "\x87": lambda m: m.tuple(3),
         "a": lambda m: m.fill_one(1),
         "s": lambda m: m.fill_one(2),
-        "e": _Machine.fill_marked,
-        "u": _Machine.fill_marked,
-        "\x90": _Machine.fill_marked,
+        "e": Machine.fill_marked,
+        "u": Machine.fill_marked,
+        "\x90": Machine.fill_marked,
         # stack and memo
-        "(": _Machine.mark,
-        "0": _Machine.drop,
-        "1": _Machine.pop_mark,
+        "(": Machine.mark,
+        "0": Machine.drop,
+        "1": Machine.pop_mark,
         "2": lambda m: m.push(m.top()),
         "q": lambda m: m.remember(m.cursor.byte()),
         "r": lambda m: m.remember(m.number(4)),
@@ -371,14 +89,14 @@ _HANDLERS: dict[int, Handler] = {
         "j": lambda m: m.recall(m.number(4)),
         "g": lambda m: m.recall(m.decimal()),
         # names, calls, state
-        "c": _Machine.push_global,
-        "\x93": _Machine.push_stack_global,
-        "i": _Machine.make_named,
-        "o": _Machine.make_marked,
-        "R": _Machine.reduce,
-        "\x81": _Machine.new_object,
-        "\x92": _Machine.new_object_with_keywords,
-        "b": _Machine.build,
+        "c": Machine.push_global,
+        "\x93": Machine.push_stack_global,
+        "i": Machine.make_named,
+        "o": Machine.make_marked,
+        "R": Machine.reduce,
+        "\x81": Machine.new_object,
+        "\x92": Machine.new_object_with_keywords,
+        "b": Machine.build,
         "\x82": lambda m: m.push_extension(1),
         "\x83": lambda m: m.push_extension(2),
         "\x84": lambda m: m.push_extension(4),

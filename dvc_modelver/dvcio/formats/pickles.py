@@ -9,22 +9,20 @@ from dataclasses import replace
 from dvc_modelver.dvcio.formats import estimators
 from dvc_modelver.dvcio.formats.cursor import Cursor, FileCursor
 from dvc_modelver.dvcio.formats.description import MAX_IMPORTS, ModelDescription, Status, clip
-from dvc_modelver.dvcio.formats.opcodes import Walked, walk
+from dvc_modelver.dvcio.formats.machine import Walked
+from dvc_modelver.dvcio.formats.opcodes import walk
 from dvc_modelver.dvcio.formats.source import Source
 from dvc_modelver.dvcio.formats.symbols import Made
 
 PROTO = 0x80
 _STARTS = b"(]})cNIKJMGFLSVX\x8c\x88\x89U"
 """What a pickle of protocol 0 or 1 begins with."""
-_LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels", "torch", "keras", "tensorflow", "spacy")
-_LIBRARIES += ("imblearn", "transformers", "prophet", "scipy", "numpy", "pandas")
+_LIBRARIES = (
+    *("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels", "torch", "keras", "tensorflow", "spacy", "imblearn"),
+    *("transformers", "prophet", "scipy", "numpy", "pandas"),
+)
 _NAMES = {"torch": "pytorch"}
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\.[A-Za-z_]\w*\Z")
-
-
-def describe_pickle(source: Source) -> ModelDescription:
-    """A file that begins as a pickle does."""
-    return described(walk(FileCursor(source)))
 
 
 def describe_old_pickle(source: Source) -> ModelDescription | None:
@@ -57,21 +55,18 @@ def describe_compressed(cursor: Cursor, compression: str) -> ModelDescription | 
 def described(walked: Walked, form: str = "") -> ModelDescription:
     """The description that a walk amounts to."""
     root = walked.root
-    versions = {"library_version": None}
-    if isinstance(root, Made):
-        versions["library_version"] = estimators.library_version(root)
     estimator = isinstance(root, Made) and estimators.is_estimator(root)
     return ModelDescription(
         format=form or ("joblib" if walked.joblib else "pickle"),
         status=Status.CODE_CAPABLE,
         library=library_of(root, walked.imports),
+        library_version=estimators.library_version(root) if isinstance(root, Made) else None,
         imports=imports_of(walked),
         details=estimators.details(root) if isinstance(root, Made) and estimator else _root(root),
         hyperparameters=estimators.hyperparameters(root) if isinstance(root, Made) and estimator else {},
         signature=estimators.read_signature(root) if isinstance(root, Made) else None,
         complete=walked.problem is None,
         problem=None if walked.problem is None else clip(walked.problem),
-        **versions,
     )
 
 

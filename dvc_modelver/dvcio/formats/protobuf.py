@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers: fields by number, payloads passed unread (protobuf.dev/programming-guides/encoding)."""
+"""The wire format of protocol buffers (protobuf.dev): fields by number, payloads passed unread."""
 
 from __future__ import annotations
 

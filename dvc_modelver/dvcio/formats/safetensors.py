@@ -12,7 +12,7 @@ from dvc_modelver.dvcio.formats.source import Capped, Malformed, Source
 
 MAX_HEADER = 100_000_000
 """The format's own limit."""
-MAX_PARSED = 12 * 1024 * 1024
+MAX_PARSED = 8 * 1024 * 1024
 _LIBRARIES = {"pt": "pytorch", "tf": "tensorflow", "flax": "flax", "np": "numpy", "mlx": "mlx"}
 
 
@@ -57,18 +57,20 @@ def _measured(tensors: Mapping[str, object]) -> tuple[Counter[str], int, int]:
     counts: Counter[str] = Counter()
     parameters = end = 0
     for entry in tensors.values():
-        dtype, shape, place = (jsontext.mapping(entry).get(key) for key in ("dtype", "shape", "data_offsets"))
-        if not isinstance(dtype, str) or not _are_sizes(shape) or not _are_sizes(place):
+        dtype = jsontext.mapping(entry).get("dtype")
+        shape, place = (_sizes(jsontext.mapping(entry).get(key)) for key in ("shape", "data_offsets"))
+        if not isinstance(dtype, str) or shape is None or place is None:
             raise Malformed("a tensor without type, shape and place")
         counts[dtype] += 1
-        parameters += math.prod(shape)  # type: ignore[arg-type]
-        end = max([end, *place])  # type: ignore[misc]
+        parameters += math.prod(shape)
+        end = max([end, *place])
         if parameters >= 2**63:
             raise Malformed("tensors larger than any file")
     return counts, parameters, end
 
 
-def _are_sizes(value: object) -> bool:
+def _sizes(value: object) -> list[int] | None:
     if not isinstance(value, list) or len(value) > 64:
-        return False
-    return all(isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**63 for size in value)
+        return None
+    sizes = [size for size in value if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**63]
+    return sizes if len(sizes) == len(value) else None

@@ -15,8 +15,24 @@ from dvc_modelver.dvcio.formats.protobuf import BYTES, Field, Reader, fields, si
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
 FILE = "saved_model.pb"
-_TYPES = "? float double int32 uint8 int16 int8 string complex64 int64 bool qint8 quint8 qint32 bfloat16".split()
-_TYPES += "qint16 quint16 uint16 complex128 half resource variant uint32 uint64".split()
+_TYPES = [
+    "?",
+    "float",
+    "double",
+    "int32",
+    "uint8",
+    "int16",
+    "int8",
+    "string",
+    "complex64",
+    "int64",
+    "bool",
+    "qint8",
+    "quint8",
+    "qint32",
+    "bfloat16",
+]
+_TYPES += ["qint16", "quint16", "uint16", "complex128", "half", "resource", "variant", "uint32", "uint64"]
 _MAX_FEATURES = 500
 Sides = tuple[tuple[Feature, ...], tuple[Feature, ...]]
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from dvc_modelver.dvcio.formats import zips
-from dvc_modelver.dvcio.formats.cursor import FileCursor
+from dvc_modelver.dvcio.formats.cursor import Cursor, FileCursor
 from dvc_modelver.dvcio.formats.description import ModelDescription, Scalar, Status, clip, listed
-from dvc_modelver.dvcio.formats.opcodes import Walked, walk
+from dvc_modelver.dvcio.formats.machine import Walked
+from dvc_modelver.dvcio.formats.opcodes import walk
 from dvc_modelver.dvcio.formats.pickles import described
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 from dvc_modelver.dvcio.formats.symbols import Global, Made
@@ -59,12 +60,8 @@ def _pickles(members: tuple[zips.Member, ...]) -> list[zips.Member]:
     return sorted(found, key=lambda member: (member.name.rpartition("/")[2] != "data.pkl", member.name))[:50]
 
 
-def describe_legacy(source: Source) -> ModelDescription | None:
-    """The row of pickles: magic number, protocol, system, object; None when the first one is not the magic number."""
-    cursor = FileCursor(source)
-    found = walk(cursor)
-    if found.root != MAGIC_NUMBER:
-        return None
+def describe_legacy(cursor: Cursor, found: Walked) -> ModelDescription:
+    """The older row of pickles, whose first one, the magic number, is walked: protocol, system, object follow."""
     for _ in range(3):
         if found.problem is None:
             walk(cursor, found)

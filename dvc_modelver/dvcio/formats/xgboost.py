@@ -1,4 +1,4 @@
-"""XGBoost's models: JSON, UBJSON, and the binary form of versions before 3 (xgboost.readthedocs.io, doc/model.schema)."""
+"""XGBoost's models: JSON, UBJSON (doc/model.schema in its repository), and the binary form of versions before 3."""
 
 from __future__ import annotations
 
@@ -104,4 +104,3 @@ def _signature(learner: object) -> Signature | None:
     types = sequence(mapping(learner).get("feature_types"))
     inputs: tuple[Feature, ...] = features(names, (text(kind) for kind in types))
     return signature(inputs=inputs)
-

@@ -50,9 +50,7 @@ def _directory(source: Source) -> tuple[int, int, int]:
     if at < 0 or at + 22 > len(tail):
         raise Malformed("a zip without its directory")
     count, size, offset = struct.unpack("<HII", tail[at + 10 : at + 20])
-    if 0xFFFF in (count,) or 0xFFFF_FFFF in (size, offset):
-        count, size, offset = _directory64(source, tail, at)
-    elif tail[at - 20 : at - 16] == b"PK\x06\x07" and at >= 20:
+    if 0xFFFF in (count,) or 0xFFFF_FFFF in (size, offset) or (tail[at - 20 : at - 16] == b"PK\x06\x07" and at >= 20):
         count, size, offset = _directory64(source, tail, at)
     return count, size, offset
 
