@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "retire": "Close a model.",
     "push": "Publish what the remote lacks.",
     "get": "Fetch a version's bytes, verified.",
+    "run": "Run a training, record its environment.",
     "doctor": "Say everything that is wrong.",
     "demo": "Show a model's whole life in a project.",
 }

@@ -332,8 +332,8 @@ def test_what_is_no_card_is_refused(data: bytes, says: str) -> None:
 
 
 def test_a_large_card_is_read_in_linear_time() -> None:
-    """Megabytes of marks, backticks or blanks do not hold a command up."""
+    """A long text of marks, backticks or blanks do not hold a command up."""
     for line in ("> - ", "`` ` ", " ", "<!-- modelver:begin ", "\n", "# ", "| - ", "- [ ]\n"):
-        started = time.monotonic()
-        parse_card(line * (1_000_000 // len(line)))
-        assert time.monotonic() - started < 20
+        started = time.process_time()
+        parse_card(line * (300_000 // len(line)))
+        assert time.process_time() - started < 10

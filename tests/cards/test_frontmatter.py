@@ -79,8 +79,8 @@ def test_a_key_deeper_or_in_text_is_not_the_same() -> None:
 
 @pytest.mark.parametrize(
     "inside",
-    ["# modelver:begin\n", "# modelver:end\n", "# modelver:end\n# modelver:begin\n", "# modelver:begin\n" * 2, "prose\n",
-     "{a: 1}\n", "? a\n: 1\n", "%YAML 1.2\n", "...\n"],
+    ["# modelver:begin\n", "# modelver:end\n", "# modelver:end\n# modelver:begin\n", "# modelver:begin\n" * 2,
+     "prose\n", "{a: 1}\n", "? a\n: 1\n", "%YAML 1.2\n", "...\n"],
 )  # fmt: skip
 def test_unsound_front_matter_is_reported(inside: str) -> None:
     """Marks that do not pair, and what is no block mapping, have their line; nothing is rewritten."""

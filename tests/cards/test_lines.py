@@ -6,14 +6,15 @@ import re
 
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from dvc_modelver.cards.lines import Kind, scan
-from tests.cards.values import parse
 
 FRAGMENTS = (
     "", "text", "more text", "# Title", "## Sub ##", "#no", "---", "===", "***",
     "```", "````", "~~~", "~~~ x",
-    "``` py", "``` `", "- item", "-", "- - -", "* ```", "1. one", "2) two", "> quoted", "> ```", ">", "<!-- c -->", "<!--",
+    "``` py", "``` `", "- item", "-", "- - -", "* ```", "1. one", "2) two", "> quoted", "> ```", ">",
+    "<!-- c -->", "<!--",
     "-->", "<div>", "</div>", "<pre>", "</pre>", "<b>", "<?x", "?>", "\tx", "\\", "| a |", "- \tx",
     "<!-- modelver:begin a -->", "<!-- modelver:end a -->",
 )  # fmt: skip
@@ -25,7 +26,7 @@ def oracle(text: str) -> dict[int, str]:
     """Line (from 0) -> `code`, `html` or `hN`, as markdown-it sees it."""
     found: dict[int, str] = {}
     lines = text.split("\n")
-    for token in parse(text):
+    for token in MarkdownIt("commonmark").parse(text):
         kind = {"fence": "code", "code_block": "code", "html_block": "html", "heading_open": token.tag}.get(token.type)
         if kind and token.map:
             found.update({n: kind for n in range(*token.map) if lines[n].strip("> \t")})

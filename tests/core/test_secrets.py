@@ -80,6 +80,6 @@ def test_ordinary_text_stays() -> None:
 
 
 def test_long_text_is_read_in_linear_time() -> None:
-    """A megabyte of half a secret does not hold a command up."""
+    """A long text of half a secret does not hold a command up."""
     for piece in ("-----BEGIN A-----", "--a-a-", "eyJaaaaaaaa.", "a_b.c-", "password", "sk-", "https://a:"):
         redact_text(piece * (500_000 // len(piece)))
