@@ -57,9 +57,17 @@ class Model:
         return tuple(self._version(key) for key in sorted(self._releases))
 
     @cached_property
+    def _withdrawn(self) -> frozenset[Key]:
+        """The versions that a sound tag withdraws: another tag's object under such a name withdraws nothing."""
+        self._read([ref.oid for refs in self._withdrawals.values() for ref in refs])
+        return frozenset(
+            key for key, refs in self._withdrawals.items() if any(self.tag(ref) is not None for ref in refs)
+        )
+
+    @cached_property
     def _usable(self) -> tuple[list[Key], list[Key]]:
         """The keys of versions that are not withdrawn, lowest first: all of them, and the final ones."""
-        usable = sorted(key for key in self._releases if key not in self._withdrawals)
+        usable = sorted(key for key in self._releases if key not in self._withdrawn)
         return usable, [key for key in usable if key[3]]
 
     @property
@@ -73,12 +81,12 @@ class Model:
 
     @cached_property
     def withdrawn(self) -> frozenset[Version]:
-        return frozenset(self._version(key) for key in self._withdrawals)
+        return frozenset(self._version(key) for key in self._withdrawn)
 
     @cached_property
     def taken(self) -> frozenset[Version]:
         """Every number that a tag here uses or used."""
-        return frozenset(self.versions) | self.withdrawn
+        return frozenset(self.versions) | {self._version(key) for key in self._withdrawals}
 
     @property
     def latest(self) -> Version | None:
@@ -98,12 +106,9 @@ class Model:
 
     def previous(self, version: Version) -> Version | None:
         """The version before `version`: the highest lower one in use, a pre-release only when none is final."""
-        key = version.key
-        for keys in reversed(self._usable):
-            at = bisect_left(keys, key)
-            if at:
-                return self._version(keys[at - 1])
-        return None
+        usable, final = self._usable
+        lower = final[: bisect_left(final, version.key)], usable[: bisect_left(usable, version.key)]
+        return self._highest(lower[0]) or self._highest(lower[1])
 
     def release_ref(self, version: Version) -> TagRef:
         """The tag of `version`.  Raises `NotFound` with the nearest numbers."""
@@ -117,7 +122,7 @@ class Model:
         return version.key in self._releases
 
     def is_withdrawn(self, version: Version) -> bool:
-        return version.key in self._withdrawals
+        return version.key in self._withdrawn
 
     def tag_refs(self) -> Iterator[tuple[TagName, TagRef]]:
         """Every sound tag of this artifact with its parsed name."""
@@ -190,14 +195,15 @@ class Model:
     @cached_property
     def retired_by(self) -> TagRef | None:
         """The tag that retires this artifact now; None when none does or a later release reopened it."""
-        if not self._retirements:
+        retirements = [ref for ref in self._retirements if self.tag(ref) is not None]
+        if not retirements:
             return None
-        refs = [*self._retirements, *self._releases.values()]
+        refs = [*retirements, *self._releases.values()]
         objects = self._read([ref.oid for ref in refs])
         ended = {tag for o in objects.values() if o.record for tag in o.record.ends}
         by_gto = [objects[r.oid].at for r in self._releases.values() if r.oid in objects and not objects[r.oid].record]
         last = max(by_gto, default=None)
-        for ref in sorted(self._retirements, reverse=True):
+        for ref in sorted(retirements, reverse=True):
             at = objects[ref.oid].at if ref.oid in objects else None
             if ref.name not in ended and not (at is not None and last is not None and last > at):
                 return ref

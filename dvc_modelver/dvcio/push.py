@@ -138,7 +138,8 @@ def _push_to_directory(directory: Path, lacking: Sequence[Wanted], own: Cache, p
             refuse_bad(lacking, digests, "the DVC cache", hint="dvc fetch, or rebuild it")
             adopt([row.oid for row in lacking], scratch, Cache(directory))
     except OSError as error:
-        raise disk_problem(error, directory) from None
+        said = disk_problem(error, directory)
+        raise EnvironmentProblem(said.message, hint=said.hint or "check the remote's directory") from None
 
 
 def _push_with_dvc(remote: Remote, lacking: Sequence[Wanted], own: Cache, progress: Progress) -> None:

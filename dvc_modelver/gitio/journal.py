@@ -154,7 +154,10 @@ def remote_state(git: GitProcess, remote: str, refs: Sequence[Ref]) -> bool | No
     try:
         tags = read_remote_tags(git, push_url(git, remote), [ref for ref, _ in refs])
     except EnvironmentProblem as error:
-        error.hint = f"an interrupted command waits for {redact(remote)} to answer"
+        error.hint = (
+            f"an interrupted command waits for {redact(remote)} to say whether it was published; if it never will, "
+            "look at .git/modelver/journal and delete it"
+        )
         raise
     there = {PREFIX + tag.name: tag.oid for tag in tags}
     if any(there.get(ref, oid) != oid for ref, oid in refs):

@@ -325,10 +325,10 @@ def test_bad_tags_cost_only_themselves() -> None:
 
 @pytest.mark.parametrize("fault", ["unreadable", "another name", "tree", "blob"])
 def test_an_unsound_tag_decides_nothing(fault: str) -> None:
-    """A tag that cannot be read, was made under another name or names no commit is neither holder nor latest."""
+    """A tag that cannot be read, was made under another name or names no commit holds, releases and withdraws nothing."""
     tags = two_versions()
     tags("churn#prod#1", "a")
-    for name in ("churn#prod#2", "churn@v9.0.0", "churn@v10.0.0"):
+    for name in ("churn#prod#2", "churn@v9.0.0", "churn@v10.0.0", "churn@v2.0.0!", "churn@deprecated"):
         if fault == "unreadable":
             tags.unreadable(name, "b")
         elif fault == "another name":
@@ -339,6 +339,8 @@ def test_an_unsound_tag_decides_nothing(fault: str) -> None:
     assert (held(tags), str(model.latest), str(model.highest_usable)) == ("v1.0.0", "v2.0.0", "v2.0.0")
     assert [event.ref.name for event in model.stage_events("prod")] == ["churn#prod#1"]
     assert v("v10.0.0") in model.taken
+    assert model.withdrawn == frozenset()
+    assert model.retired_by is None
 
 
 def test_a_version_tagged_twice_on_one_commit_is_one_version() -> None:
