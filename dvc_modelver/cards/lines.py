@@ -182,6 +182,7 @@ class _Scanner:
 
     def _leaf(self, rest: str, paragraph: bool, number: int) -> tuple[Kind, int, str]:
         if not _filled(rest):
+            self.block = number
             return Kind.BLANK, 0, ""
         underline = _underline.match(rest) if paragraph else None
         if underline:
@@ -191,7 +192,7 @@ class _Scanner:
         if _is_text(rest, paragraph):
             self.paragraph = True
             return Kind.TEXT, 0, rest
-        self.block = number
+        self.block = number  # such a line ends the paragraph above it
         return self._heading_or_code(rest)
 
     def _heading_or_code(self, rest: str) -> tuple[Kind, int, str]:

@@ -77,7 +77,7 @@ def _headings(card: Card) -> Iterator[tuple[str, int, int, int]]:
     generated = generated_lines(card)
     first = 0
     for n, line in enumerate(card.lines):
-        if n and (line.block != card.lines[n - 1].block or card.lines[n - 1].kind is Kind.BLANK):
+        if n and line.block != card.lines[n - 1].block:
             first = n
         if line.depth or line.number in generated:
             continue

@@ -195,4 +195,4 @@ def ask(question: str, yes: bool, what_if_not: str) -> None:
     sys.stderr.write(f"{safe(question)} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Refused("nothing was changed, as you said no")
+        raise Refused("nothing was changed, as you said no", hint="run it again and say y, or pass --yes")
