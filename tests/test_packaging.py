@@ -28,7 +28,9 @@ from dvc_modelver import resources
 root = resources.template_path()
 print(json.dumps({
     "root": str(root),
-    "files": sorted("templates/" + p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()),
+    "files": sorted(  # pip compiles the demo's programs when it installs them
+        "templates/" + p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc"
+    ),
     "version": importlib.metadata.version("dvc-modelver"),
     "typed": (root.parent / "py.typed").exists() or (root.parent / "dvc_modelver" / "py.typed").exists(),
     "command": [e.value for e in importlib.metadata.entry_points(group="console_scripts", name="modelver")],
