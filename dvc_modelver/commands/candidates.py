@@ -11,7 +11,7 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Numbers, read_numbers, refuse_inside_dvc, refuse_under_way
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Slice, Source
-from dvc_modelver.core.names import check_name, check_stage, near
+from dvc_modelver.core.names import check_name, check_stage, from_tag, near, to_tag
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import Candidate, ReleaseOptions, refuse_case_twin, slice_digest
 from dvc_modelver.core.versions import Version
@@ -100,8 +100,14 @@ def read_names(project: Project, request: ReleaseRequest) -> list[str]:
             raise
     for name in names:
         together = [other for other in names if other != name]
-        refuse_case_twin(name, [*project.registry.models, *together], request.options.force)
+        refuse_case_twin(name, [*_spellings(project, name), *together], request.options.force)
     return list(names)
+
+
+def _spellings(project: Project, name: str) -> list[str]:
+    """The artifacts that tags know under `name`, in whatever upper and lower case."""
+    tag = to_tag(name)
+    return [from_tag(found[:-1]) for end in "@#" for found in project.tags.spellings(f"{tag}{end}")]
 
 
 def _refuse_uncommitted_declaration(project: Project, text: str) -> None:

@@ -5,6 +5,8 @@ The parsers are imported only when a file has to be parsed: a cached answer must
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.factscache import CommitFacts
 from dvc_modelver.commands.project import Project
@@ -12,6 +14,15 @@ from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.errors import ModelverError
+
+
+def read_ahead(project: Project, name: str, commits: Sequence[str]) -> None:
+    """Bring what `artifact_at` will read of these commits, except of those whose answers are remembered."""
+    missing = [commit for commit in commits if commit and project.facts_cache.get(name, commit) is None]
+    folder = name.rpartition(":")[0]
+    if missing:
+        files = ("dvc.yaml", "dvc.lock")
+        project.objects.read_ahead(missing, [f"{folder}/{file}" if folder else file for file in files])
 
 
 def artifact_at(

@@ -15,7 +15,7 @@ from dvc_modelver.commands.show import tag_problem
 from dvc_modelver.core.facts import Source
 from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef
-from dvc_modelver.core.tags import Event, TagName
+from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.gitio.journal import read_journal
 from dvc_modelver.gitio.refs import read_broken_refs
 
@@ -115,7 +115,7 @@ def _version_fault(
 def _vanished(project: Project) -> Iterator[Problem]:
     here = {ref.name for ref in project.tags.all()}
     for name, oid in project.seen.oids.items():
-        if name not in here:
+        if name not in here and parse_tag_name(name) is not None:
             yield Problem(
                 ref=f"refs/tags/{name}",
                 problem="this clone has seen it, and it is gone",

@@ -18,6 +18,7 @@ from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
 
 # Bump it when the meaning of a field changes; old files are then left alone.
 _FORMAT = "facts-1"
+_FACTS, _OUTPUT = ArtifactFacts.__slots__, Output.__slots__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,10 @@ class FactsCache:
             return None
 
     def put(self, name: str, commit: str, facts: ArtifactFacts) -> None:
-        self._rows(name)[commit] = {key: value for key, value in asdict(facts).items() if value not in (None, ())}
+        row = {key: value for key in _FACTS if (value := getattr(facts, key)) not in (None, ())}
+        if facts.output is not None:
+            row["output"] = {key: getattr(facts.output, key) for key in _OUTPUT}
+        self._rows(name)[commit] = row
         self._dirty.add(name)
 
     def save(self) -> None:

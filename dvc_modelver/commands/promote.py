@@ -21,8 +21,6 @@ from dvc_modelver.core.releases import plan_promote
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event
 from dvc_modelver.core.versions import Version
-from dvc_modelver.dvcio import facts as dvc_facts
-from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import Conflict, DataError, Refused
 
 
@@ -121,8 +119,11 @@ def _unpublished(ref: TagRef, numbers: Numbers) -> list[TagRef]:
 
 def slice_outputs(project: Project, model: Model, ref: TagRef) -> tuple[Output, ...]:
     """Every DVC output that a version's commit needs.  Raises `DataError` when its commit does not say."""
+    from dvc_modelver.dvcio.facts import slice_of
+    from dvc_modelver.dvcio.project import declared_one
+
     tree = project.tree(ref.target or "")
     declared = declared_one(tree, model.name)
     if declared is None:
         raise DataError(f"commit {tree.commit[:12]} declares no artifact {model.name}", hint="modelver doctor")
-    return dvc_facts.slice_of(tree, declared).outputs
+    return slice_of(tree, declared).outputs

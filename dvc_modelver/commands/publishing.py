@@ -22,6 +22,7 @@ from dvc_modelver.gitio.lock import writing
 from dvc_modelver.gitio.refs import read_ref
 from dvc_modelver.gitio.remotes import PushRef, push, read_remote_tags
 from dvc_modelver.gitio.repository import operation_under_way
+from dvc_modelver.gitio.seenlog import seen_names
 from dvc_modelver.gitio.tagging import committer, create_tag_object
 
 
@@ -108,7 +109,7 @@ def read_numbers(project: Project, model: Model, *, offline: bool, push: bool) -
         raise EnvironmentProblem("there is no Git remote to push to", hint="git remote add origin URL")
     remote = None if offline else _ask_remote(project, model, push)
     names = [parsed for parsed, _ in model.tag_refs()]
-    names += _parsed(project.seen.oids, model.name)
+    names += _parsed(seen_names(project.state_dir, _starts(model.name)), model.name)
     names += _parsed(remote or (), model.name)
     if remote and not any(model.tag_refs()):
         raise EnvironmentProblem(
@@ -134,10 +135,14 @@ def refuse_released_elsewhere(model: Model, numbers: Numbers, commit: str) -> No
             raise Conflict(f"the remote has {name} on this very commit", hint="git fetch --tags")
 
 
+def _starts(model: str) -> tuple[str, str]:
+    """How the tags of one artifact's events begin."""
+    return f"{to_tag(model)}@", f"{to_tag(model)}#"
+
+
 def _parsed(names: Iterable[str], model: str) -> list[TagName]:
     """The parsed names of one artifact's events."""
-    starts = (f"{to_tag(model)}@", f"{to_tag(model)}#")
-    found = (parse_tag_name(name) for name in names if name.startswith(starts))
+    found = (parse_tag_name(name) for name in names if name.startswith(_starts(model)))
     return [name for name in found if name is not None and name.name == model and name.event is not Event.CREATED]
 
 
@@ -200,7 +205,8 @@ def publish(project: Project, publication: Publication) -> Mapping[str, str]:
             remote=remote,
             before=publication.card.before if publication.card is not None else None,
         )
-        _refuse_taken(project, journal)
+        if remote is not None:
+            _refuse_taken(project, journal)
         write_journal(state_dir, journal)
     except BaseException:
         _put_back(project, publication)
@@ -211,14 +217,12 @@ def publish(project: Project, publication: Publication) -> Mapping[str, str]:
         # Now, since at the end of the command it would note them as seen again.
         project.remember_tags()
     try:
-        finish(project.repository, journal)
+        finish(project.repository, journal, fresh=remote is None)
     except ModelverError:
         if remote is None:
             _put_back(project, publication)
         raise
-    new = [TagRef(tag.name, made[tag.name], tag.commit) for tag in publication.tags]
-    project.published.note([*new, *publication.existing], published=remote is not None)
-    project.seen.note(new)
+    project.published.note(publication.existing, published=remote is not None)
     clear_journal(state_dir)
     return made
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
-from dvc_modelver.commands.commitfacts import artifact_at, commit_facts
+from dvc_modelver.commands.commitfacts import artifact_at, commit_facts, read_ahead
 from dvc_modelver.commands.factscache import CommitFacts
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import ArtifactFacts, Values
@@ -16,6 +16,9 @@ from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tagobjects import EPOCH, Identity, TagObject
 from dvc_modelver.core.versions import Version
+
+_AT_ONCE = 100
+"""Versions whose files are held in memory together: 5 MB with locks of 40 pipeline stages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,12 @@ def show_versions(project: Project, reference: Reference) -> tuple[VersionRow, .
     stages = _stages_by_version(model)
     model.read_tags(model.release_ref(version).oid for version in model.versions)
     with Bytes(project) as at_hand:
-        rows = [_row(project, model, version, stages, at_hand) for version in reversed(model.versions)]
+        rows: list[VersionRow] = []
+        versions = model.versions[::-1]
+        for start in range(0, len(versions), _AT_ONCE):
+            some = versions[start : start + _AT_ONCE]
+            read_ahead(project, model.name, [model.release_ref(version).target or "" for version in some])
+            rows += [_row(project, model, version, stages, at_hand) for version in some]
     return tuple(rows)
 
 

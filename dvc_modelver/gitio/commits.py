@@ -11,9 +11,8 @@ from pathlib import Path
 
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem, Refused
-from dvc_modelver.gitio.process import GitFailed, GitProcess
+from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.refs import current_branch
-from dvc_modelver.gitio.remotes import is_true, read_config
 from dvc_modelver.gitio.repository import Repository
 
 Files = Mapping[str, bytes]
@@ -275,7 +274,7 @@ def _check_commit(git: GitProcess, old: str, new: str, files: Files) -> None:
 def child_commit(repository: Repository, parent: str, files: Files, message: str) -> str:
     """A commit on `parent` that only adds `files`; no branch, index or work tree is touched."""
     git = repository.git
-    sign = is_true(read_config(git).get("commit.gpgsign"))
+    sign = is_true(git.config.get("commit.gpgsign"))
     with tempfile.TemporaryDirectory(prefix="modelver-index-") as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", parent, env=env)

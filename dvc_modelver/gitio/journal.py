@@ -21,7 +21,7 @@ from dvc_modelver.gitio.process import GitProcess
 from dvc_modelver.gitio.refs import RefUpdate, drop_and_update_refs, read_ref
 from dvc_modelver.gitio.remotes import push_url, read_remote_tags
 from dvc_modelver.gitio.repository import Repository
-from dvc_modelver.gitio.seenlog import Published, SeenLog
+from dvc_modelver.gitio.seenlog import Published, SeenLog, append_seen
 
 Ref = tuple[str, str]
 """(full ref name, object id)."""
@@ -133,17 +133,20 @@ def _settle(repository: Repository, journal: Journal) -> str:
     return f"an interrupted {journal.action} was undone"
 
 
-def finish(repository: Repository, journal: Journal) -> None:
-    """Create the tags that are not here yet, drop those that go, in one step; and note whose they are."""
+def finish(repository: Repository, journal: Journal, *, fresh: bool = False) -> None:
+    """Create the tags that are not here yet, drop those that go, in one step; and note whose they are.
+
+    With `fresh` none of the tags may be here: one that is there all the same is a `Conflict`.
+    """
     git = repository.git
-    new = [RefUpdate(ref, oid) for ref, oid in journal.refs if read_ref(git, ref) is None]
+    new = [RefUpdate(ref, oid) for ref, oid in journal.refs if fresh or read_ref(git, ref) is None]
     gone = [(ref, oid) for ref, oid in journal.drops if read_ref(git, ref) == oid]
     drop_and_update_refs(git, gone, new, journal.action)
     tags = [TagRef(ref.removeprefix(PREFIX), oid, None) for ref, oid in journal.refs]
     Published(repository.state_dir).note(tags, published=journal.remote is not None)
-    seen = SeenLog(repository.state_dir)
-    seen.forget(ref.removeprefix(PREFIX) for ref, _ in journal.drops)
-    seen.note(tags)
+    if journal.drops:
+        SeenLog(repository.state_dir).forget(ref.removeprefix(PREFIX) for ref, _ in journal.drops)
+    append_seen(repository.state_dir, tags)
 
 
 def remote_state(git: GitProcess, remote: str, refs: Sequence[Ref]) -> bool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import IO
@@ -31,6 +31,7 @@ class Objects:
         self._trees: dict[str, Mapping[str, Entry]] = {}
         self._tags: dict[str, TagObject | None] = {}
         self._commit_trees: dict[str, str] = {}
+        self._ahead: dict[str, bytes] = {}
 
     def __enter__(self) -> Objects:
         return self
@@ -63,6 +64,8 @@ class Objects:
 
     def blob(self, oid: str) -> bytes:
         """The bytes of a blob.  Raises `DataError` when the object is missing."""
+        if oid in self._ahead:
+            return self._ahead[oid]
         answer = self._ask([oid])[0]
         if answer is None or answer[1] != "blob":
             raise DataError(f"Git object {oid} is missing", hint="git fsck; git fetch")
@@ -103,6 +106,40 @@ class Objects:
                 raise DataError(f"Git tree {oid} is missing", hint="git fsck; git fetch")
             known = self._trees[oid] = parse_tree(answer[2], len(oid) // 2)
         return known
+
+    def read_ahead(self, commits: Sequence[str], paths: Sequence[str]) -> None:
+        """Bring the files at `paths` of many commits in few round trips; only the last call's files are kept.
+
+        One question at a time waits for git at each (0.1 ms): half of the time of 1,000 versions.
+        """
+        for commit, data in self._ask_all([c for c in commits if c not in self._commit_trees], "commit").items():
+            self._commit_trees[commit] = data[5 : data.index(b"\n")].decode("ascii")
+        wanted: set[str] = set()
+        for path in paths:
+            *folders, name = path.split("/")
+            trees = {self._commit_trees[commit] for commit in commits if commit in self._commit_trees}
+            for folder in [*folders, None]:
+                self._read_trees(trees)
+                known = [self._trees[oid] for oid in trees if oid in self._trees]
+                children = [tree.get(folder if folder is not None else name) for tree in known]
+                trees = {child.oid for child in children if child is not None}
+            wanted |= trees
+        self._ahead = self._ask_all(sorted(wanted), "blob")
+
+    def _read_trees(self, oids: Iterable[str]) -> None:
+        missing = [oid for oid in oids if oid not in self._trees]
+        for oid, data in self._ask_all(missing, "tree").items():
+            self._trees[oid] = parse_tree(data, len(oid) // 2)
+
+    def _ask_all(self, oids: Sequence[str], kind: str) -> dict[str, bytes]:
+        """The objects of that kind among `oids`."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(oids), _BATCH):
+            some = oids[start : start + _BATCH]
+            for oid, answer in zip(some, self._ask(some), strict=True):
+                if answer is not None and answer[1] == kind:
+                    found[oid] = answer[2]
+        return found
 
     # The process ------------------------------------------------------------------------------------------------
 

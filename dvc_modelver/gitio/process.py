@@ -93,6 +93,11 @@ class GitProcess:
             raise EnvironmentProblem("there is no git on PATH", hint="install Git 2.34 or later")
         return found
 
+    @cached_property
+    def config(self) -> Mapping[str, str]:
+        """Every effective setting, keys as `git config --list` writes them; the last value of a key counts."""
+        return parse_config_list(self.text("config", "--null", "--includes", "--list"))
+
     def argv(self, args: Sequence[str], config: Sequence[str] = (), literal: bool = True) -> list[str]:
         settings = [part for item in (*_SAFE_CONFIG, *config) for part in ("-c", item)]
         pathspecs = ["--literal-pathspecs"] if literal else []
@@ -150,6 +155,17 @@ class GitProcess:
         if done.status not in (0, 1):
             raise failure(done, args[0])
         return done.status == 0
+
+
+def parse_config_list(raw: str) -> dict[str, str]:
+    """`git config --null --list`; a key without `=` means true."""
+    pairs = (item.partition("\n") for item in raw.split("\0") if item)
+    return {key: value if separator else "true" for key, separator, value in pairs}
+
+
+def is_true(value: str | None) -> bool:
+    """Git's own words for yes."""
+    return (value or "").lower() in ("true", "yes", "on", "1")
 
 
 def failure(done: Completed, what: str) -> ModelverError:

@@ -33,6 +33,17 @@ class TagListing:
         end = self._raw.find(b"\n", self._raw.rfind(mark))
         return parse_show_ref(self._raw[begin : end if end >= 0 else len(self._raw)])
 
+    def spellings(self, start: str) -> set[str]:
+        """How the names that begin with `start`, in whatever upper and lower case, write it."""
+        mark = b" " + PREFIX.encode() + start.encode("utf-8", "surrogateescape")
+        lowered, wanted = self._raw.lower(), mark.lower()
+        found: set[bytes] = set()
+        at = lowered.find(wanted)
+        while at >= 0:
+            found.add(self._raw[at + len(PREFIX) + 1 : at + len(mark)])
+            at = lowered.find(wanted, at + 1)
+        return {spelling.decode("utf-8", "surrogateescape") for spelling in found}
+
     @property
     def fingerprint(self) -> str:
         """Changes whenever any tag comes, goes or moves (12,000 tags: 1 ms)."""

@@ -13,26 +13,9 @@ from dvc_modelver.gitio.process import Completed, GitProcess
 from dvc_modelver.gitio.refs import parse_show_ref
 
 
-def read_config(git: GitProcess) -> Mapping[str, str]:
-    """Every effective setting, keys as `git config --list` writes them; the last value of a key counts."""
-    raw = git.run("config", "--null", "--includes", "--list").decode("utf-8", "surrogateescape")
-    return parse_config_list(raw)
-
-
-def parse_config_list(raw: str) -> dict[str, str]:
-    """`git config --null --list`; a key without `=` means true."""
-    pairs = (item.partition("\n") for item in raw.split("\0") if item)
-    return {key: value if separator else "true" for key, separator, value in pairs}
-
-
-def is_true(value: str | None) -> bool:
-    """Git's own words for yes."""
-    return (value or "").lower() in ("true", "yes", "on", "1")
-
-
 def push_remote(git: GitProcess, branch: str | None) -> str | None:
     """The remote that `git push` would use: the branch's, else `origin`, else the only one; None without any."""
-    config = read_config(git)
+    config = git.config
     names = sorted({key[7:-4] for key in config if key.startswith("remote.") and key.endswith(".url")})
     short = (branch or "").removeprefix("refs/heads/")
     keys = (f"branch.{short}.pushremote", "remote.pushdefault", f"branch.{short}.remote")

@@ -7,7 +7,7 @@ losing them loses only warnings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dvc_modelver.core.tagobjects import TagRef
@@ -69,6 +69,32 @@ class Published:
             return False
         self._known[name, oid] = published
         return True
+
+
+def seen_names(state_dir: Path, starts: Sequence[str]) -> list[str]:
+    """The names in the seen-log that begin with one of `starts`, found without parsing the others."""
+    try:
+        raw = (state_dir / "seen").read_bytes()
+    except OSError:
+        return []
+    names: dict[bytes, None] = {}
+    for start in starts:
+        mark = b" " + start.encode("utf-8", "surrogateescape")
+        at = raw.find(mark)
+        while at >= 0:
+            end = raw.find(b"\n", at)
+            name = raw[at + 1 : end if end >= 0 else len(raw)]
+            if raw[at - 1 : at] == _FORGOTTEN.encode():
+                names.pop(name, None)
+            else:
+                names[name] = None
+            at = raw.find(mark, at + 1)
+    return [name.decode("utf-8", "surrogateescape") for name in names]
+
+
+def append_seen(state_dir: Path, refs: Iterable[TagRef]) -> None:
+    """Note tags that have just come into being, without reading what is known (a line twice does no harm)."""
+    _append(state_dir / "seen", (f"{ref.oid} {ref.name}" for ref in refs))
 
 
 def is_remembered(state_dir: Path, fingerprint: str) -> bool:

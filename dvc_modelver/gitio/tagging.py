@@ -12,8 +12,7 @@ from pathlib import Path
 
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem
-from dvc_modelver.gitio.process import GitFailed, GitProcess
-from dvc_modelver.gitio.remotes import is_true, read_config
+from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.repository import Repository
 
 # What decides who signs and how; read where includeIf applies and handed on.
@@ -42,7 +41,7 @@ def create_tag_object(repository: Repository, name: str, commit: str, message: s
 
 def _identity_config(git: GitProcess) -> Mapping[str, str]:
     """The effective settings under `_SIGNING_KEYS`, keys in lower case; the last value of a key counts."""
-    return {key: value for key, value in read_config(git).items() if key.startswith(_SIGNING_KEYS)}
+    return {key: value for key, value in git.config.items() if key.startswith(_SIGNING_KEYS)}
 
 
 def _create_signed(repository: Repository, name: str, commit: str, message: str, config: Mapping[str, str]) -> str:

@@ -325,7 +325,7 @@ def test_bad_tags_cost_only_themselves() -> None:
 
 @pytest.mark.parametrize("fault", ["unreadable", "another name", "tree", "blob"])
 def test_an_unsound_tag_decides_nothing(fault: str) -> None:
-    """A tag that cannot be read, was made under another name or names no commit holds, releases and withdraws nothing."""
+    """A tag that cannot be read, was made under another name or names no commit decides nothing."""
     tags = two_versions()
     tags("churn#prod#1", "a")
     for name in ("churn#prod#2", "churn@v9.0.0", "churn@v10.0.0", "churn@v2.0.0!", "churn@deprecated"):

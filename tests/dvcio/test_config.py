@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.dvcio.config import read_dvc_config, redact_text, redact_url
+from dvc_modelver.dvcio.config import _parse_fully, _parse_plain, read_dvc_config, redact_text, redact_url
 from dvc_modelver.errors import BadInput, EnvironmentProblem
 
 FULL = """
@@ -197,3 +197,30 @@ def test_reading_does_not_import_dvc(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code, str(dvc_dir)], capture_output=True, text=True, cwd=root)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+CONFIG_LINES = st.sampled_from(
+    [
+        "[core]", "['remote \"store\"']", "[cache]", "['remote \"b\"']", "    remote = store", "    url = ../store",
+        "    url = s3://bucket/a b", "analytics = false", "    dir = /srv/cache", "    type = reflink,copy",
+        "# note", "",
+        "    url = 'quoted'", "    x = 1  # why", "    y = %(url)s", "  z =", "junk", "[[deep]]", "[core",
+        "    remote=store",
+        "    url = $HOME/x", "\turl = a", "['other \"x\"']", "   ", "k = v = w", "    remote = store  ",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(CONFIG_LINES, max_size=10))
+def test_plain_files_read_as_dvc_reads_them(lines: list[str]) -> None:
+    """The quick reader gives what DVC's parser gives, or declines."""
+    raw = "\n".join(lines).encode()
+    plain = _parse_plain(raw)
+    if plain is not None:
+        assert plain == _parse_fully(raw, Path("config"))
+
+
+def test_a_usual_file_is_plain() -> None:
+    """What `dvc init` and `dvc remote add` write needs no full parser."""
+    raw = b"[core]\n    remote = store\n['remote \"store\"']\n    url = ../store\n"
+    assert _parse_plain(raw) == {"core": {"remote": "store"}, 'remote "store"': {"url": "../store"}}
