@@ -51,45 +51,50 @@ def promote(
         model = project.model_of(reference.name)
         version = resolve_version(model, reference)
         _refuse_unfit(model, version)
-        ref = model.release_ref(version)
-        _refuse_unsound(model, ref)
+        _refuse_unsound(model, model.release_ref(version))
         numbers = read_numbers(project, model, offline=offline, push=push)
         held = model.holder(stage)
-        holds = held is not None and held.version == version
-        missing = _unpublished(ref, numbers) if push else []
-        again = (
-            [held.ref] if holds and held is not None and push and held.ref.name not in (numbers.remote or {}) else []
-        )
-        tags = () if holds else (plan_promote(model, version, stage, ref.target or "", numbers.counter, message),)
-        publication = Publication(
-            action="promote",
-            tags=tags,
-            existing=(*missing, *again),
-            push=push,
-            outputs=slice_outputs(project, model, ref) if missing else (),
-        )
+        holding = held.ref if held is not None and held.version == version else None
+        publication = _publication(project, model, version, stage, numbers, holding, message, push)
         work = bool(publication.tags or publication.existing)
-        steps = publication.steps(project.remote) if work else []
         if work and not dry_run:
             publish(project, publication)
-        shown = held.ref if holds and held is not None else None
-        return Outcome(
-            action="promote",
-            dry_run=dry_run,
-            changed=work,
-            models=(
-                Written(
-                    name=model.name,
-                    version=version,
-                    stage=stage,
-                    tag=shown.name if shown is not None else next(tag.name for tag in tags),
-                    commit=ref.target,
-                    published=(push and not dry_run) or (project.published.state(shown) if shown else False),
-                    event=Event.PROMOTE,
-                ),
-            ),
-            steps=tuple(steps),
+        known = project.published.state(holding) if holding is not None else False
+        written = Written(
+            name=model.name,
+            version=version,
+            stage=stage,
+            tag=holding.name if holding is not None else next(tag.name for tag in publication.tags),
+            commit=model.release_ref(version).target,
+            published=(push and not dry_run) or known,
+            event=Event.PROMOTE,
         )
+        steps = publication.steps(project.remote) if work else []
+        return Outcome(action="promote", dry_run=dry_run, changed=work, models=(written,), steps=tuple(steps))
+
+
+def _publication(
+    project: Project,
+    model: Model,
+    version: Version,
+    stage: str,
+    numbers: Numbers,
+    holding: TagRef | None,
+    message: str,
+    push: bool,
+) -> Publication:
+    """The promote, unless `holding` is it already; with `push` also what the remote lacks of both."""
+    ref = model.release_ref(version)
+    missing = _unpublished(ref, numbers) if push else []
+    again = [holding] if push and holding is not None and holding.name not in (numbers.remote or {}) else []
+    new = plan_promote(model, version, stage, ref.target or "", numbers.counter, message) if holding is None else None
+    return Publication(
+        action="promote",
+        tags=(new,) if new is not None else (),
+        existing=(*missing, *again),
+        push=push,
+        outputs=slice_outputs(project, model, ref) if missing else (),
+    )
 
 
 def _refuse_unfit(model: Model, version: Version) -> None:

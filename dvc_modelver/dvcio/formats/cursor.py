@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +18,7 @@ _LZMA_MEMORY = 80 * _MEGA
 """What the decoder may take for its dictionary: the highest preset needs 65 MB, a header can ask for 4 GB."""
 
 
-class Cursor:
+class Cursor(ABC):
     """A position that moves forward only; raises `Malformed` at the end, `Capped` above a cap."""
 
     __slots__ = ("_at", "_data")
@@ -81,11 +82,13 @@ class Cursor:
         self._data, self._at = b"", 0
         self._jump(length - have)
 
+    @abstractmethod
     def _more(self, need: int) -> bytes:
-        raise NotImplementedError
+        """The next bytes of the source, `need` of them or more."""
 
+    @abstractmethod
     def _jump(self, length: int) -> None:
-        raise NotImplementedError
+        """Pass bytes that were not read yet."""
 
 
 class FileCursor(Cursor):
