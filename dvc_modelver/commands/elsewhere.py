@@ -57,8 +57,12 @@ def _fetch(around: Surroundings, url: str, folder: Path, tags: Sequence[str]) ->
     git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", ".")
     for key, value in (("url", url), ("promisor", "true"), ("partialclonefilter", "blob:none")):
         git.run("config", f"remote.origin.{key}", value)
-    specs = (*(f"+{pattern}:{pattern}" for pattern in tags), "+HEAD:refs/heads/main")
-    done = git.complete("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags", "origin", *specs)
+    specs = [f"+{pattern}:{pattern}" for pattern in tags]
+    fetch = ("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags", "origin")
+    done = git.complete(*fetch, *specs, "+HEAD:refs/heads/main")
+    if done.status != 0 and "remote ref HEAD" in done.stderr:
+        # A server whose HEAD names a branch that nobody pushed has versions all the same.
+        done = git.complete(*fetch, *specs)
     if done.status != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "")

@@ -64,6 +64,7 @@ def get(
     ref = model.release_ref(version)
     record = _sound_record(project, model, ref)
     tree = project.tree(ref.target or "")
+    project.data_commit = tree.commit
     facts = _facts(project, tree, model, record)
     target = destination or here / _own_name(facts)
     if dry_run:

@@ -59,6 +59,8 @@ class Project:
         self.repository: Repository = open_repository(around.directory, around.env)
         self._scratch: TemporaryDirectory[str] | None = None
         self._models: dict[str, Model] = {}
+        self.data_commit: str | None = None
+        """Whose `.dvc/config` says where the bytes are when there is neither a work tree nor a HEAD."""
         self.objects = Objects(self.repository.git)
         self.foreign = foreign
         """Whether it is somebody else's, opened by `--repo`: nothing is written, its cache directory is ignored."""
@@ -115,10 +117,12 @@ class Project:
         """Where DVC's configuration lies: the work tree; without one, HEAD's `.dvc/config` files in scratch."""
         if self.repository.root is not None:
             return self.repository.root
-        if self.head is not None:
-            tree = self.tree(self.head)
+        if (commit := self.head or self.data_commit) is not None:
+            tree = self.tree(commit)
             for path in tree.files("config"):
-                if PurePosixPath(path).parent.name == ".dvc":
+                parts = PurePosixPath(path).parts
+                # Whoever writes tree objects by hand can write `..` into them.
+                if parts[-2:-1] == (".dvc",) and not {"..", "/"} & set(parts):
                     target = self.scratch / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(tree.read(path) or b"")
