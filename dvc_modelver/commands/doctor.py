@@ -11,10 +11,9 @@ from dvc_modelver.commands.history import out_of_order
 from dvc_modelver.commands.list_models import list_models
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import exclusive
-from dvc_modelver.commands.show import tag_problem
 from dvc_modelver.core.facts import Source
 from dvc_modelver.core.registry import Model, Problem
-from dvc_modelver.core.tagobjects import TagObject, TagRef
+from dvc_modelver.core.tagobjects import TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.gitio.journal import read_journal
 from dvc_modelver.gitio.refs import read_broken_refs
@@ -84,7 +83,7 @@ def _model_problems(project: Project, model: Model, at_hand: Bytes) -> Iterator[
 def _tag_fault(
     project: Project, model: Model, name: TagName, ref: TagRef, tag: TagObject | None, at_hand: Bytes
 ) -> tuple[str, str] | None:
-    problem = tag_problem(tag, ref.name, model.name, tag.record if tag is not None else None)
+    problem = tag_problem(tag, ref.name, model.name)
     if problem is not None:
         return problem, f"git tag -d -- '{ref.name}', then fetch or make it again"
     first = project.seen.oids.get(ref.name)

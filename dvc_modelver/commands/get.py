@@ -8,13 +8,11 @@ from pathlib import Path, PurePosixPath
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.evidence import find_bytes
 from dvc_modelver.commands.project import Project
-from dvc_modelver.commands.show import tag_problem
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
-from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.versions import Version
 from dvc_modelver.dvcio import facts as dvc_facts
 from dvc_modelver.dvcio.place import Expected, Placed, place
@@ -62,7 +60,7 @@ def get(
     version = resolve_version(model, reference)
     _honour(project, model, reference, version, withdrawn)
     ref = model.release_ref(version)
-    record = _sound_record(project, model, ref)
+    record = model.refuse_unsound(ref).record
     tree = project.tree(ref.target or "")
     project.data_commit = tree.commit
     facts = _facts(project, tree, model, record)
@@ -95,14 +93,6 @@ def _honour(project: Project, model: Model, reference: Reference, version: Versi
     if reference.version is None and reference.stage is None:
         raise Refused(f"{model.name} is retired", hint=f"name the version: modelver get {model.name}@{version}")
     project.around.say(f"warning: {model.name} is retired")
-
-
-def _sound_record(project: Project, model: Model, ref: TagRef) -> Record | None:
-    tag = project.objects.tags([ref.oid]).get(ref.oid)
-    problem = tag_problem(tag, ref.name, model.name, tag.record if tag is not None else None)
-    if problem is not None:
-        raise DataError(f"{ref.name}: {problem}", hint="modelver doctor")
-    return tag.record if tag is not None else None
 
 
 def _facts(project: Project, tree: CommitTree, model: Model, record: Record | None) -> ArtifactFacts:

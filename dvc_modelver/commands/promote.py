@@ -11,8 +11,8 @@ from dvc_modelver.commands.publishing import (
     exclusive,
     publish,
     read_numbers,
+    unpublished,
 )
-from dvc_modelver.commands.show import tag_problem
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.names import check_stage
 from dvc_modelver.core.references import resolve_version
@@ -21,7 +21,7 @@ from dvc_modelver.core.releases import plan_promote
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event
 from dvc_modelver.core.versions import Version
-from dvc_modelver.errors import Conflict, DataError, Refused
+from dvc_modelver.errors import DataError, Refused
 
 
 def promote(
@@ -51,7 +51,7 @@ def promote(
         model = project.model_of(reference.name)
         version = resolve_version(model, reference)
         _refuse_unfit(model, version)
-        _refuse_unsound(model, model.release_ref(version))
+        model.refuse_unsound(model.release_ref(version))
         numbers = read_numbers(project, model, offline=offline, push=push)
         held = model.holder(stage)
         holding = held.ref if held is not None and held.version == version else None
@@ -85,7 +85,7 @@ def _publication(
 ) -> Publication:
     """The promote, unless `holding` is it already; with `push` also what the remote lacks of both."""
     ref = model.release_ref(version)
-    missing = _unpublished(ref, numbers) if push else []
+    missing = unpublished(ref, numbers, model.name) if push else []
     again = [holding] if push and holding is not None and holding.name not in (numbers.remote or {}) else []
     new = plan_promote(model, version, stage, ref.target or "", numbers.counter, message) if holding is None else None
     return Publication(
@@ -102,24 +102,6 @@ def _refuse_unfit(model: Model, version: Version) -> None:
         raise Refused(f"{model.name}@{version} was withdrawn", hint=f"modelver show {model.name} lists the others")
     if model.retired_by is not None:
         raise Refused(f"{model.name} is retired", hint=f"modelver release {model.name} --unretire reopens it")
-
-
-def _refuse_unsound(model: Model, ref: TagRef) -> None:
-    """A tag object under another version's name must not reach a stage."""
-    tag = model.read_tags([ref.oid]).get(ref.oid)
-    problem = tag_problem(tag, ref.name, model.name, tag.record if tag is not None else None)
-    if problem is not None:
-        raise DataError(f"{ref.name}: {problem}", hint="modelver doctor")
-
-
-def _unpublished(ref: TagRef, numbers: Numbers) -> list[TagRef]:
-    there = (numbers.remote or {}).get(ref.name)
-    if there is not None and there.oid != ref.oid:
-        raise Conflict(
-            f"the remote has another {ref.name}, on commit {(there.target or there.oid)[:12]}",
-            hint="modelver push --renumber gives yours the next free number",
-        )
-    return [] if there is not None or numbers.remote is None else [ref]
 
 
 def slice_outputs(project: Project, model: Model, ref: TagRef) -> tuple[Output, ...]:

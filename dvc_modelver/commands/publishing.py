@@ -135,6 +135,17 @@ def refuse_released_elsewhere(model: Model, numbers: Numbers, commit: str) -> No
             raise Conflict(f"the remote has {name} on this very commit", hint="git fetch --tags")
 
 
+def unpublished(ref: TagRef, numbers: Numbers, model: str) -> list[TagRef]:
+    """`ref` when the remote was asked and lacks it.  Raises `Conflict` when it has another object under that name."""
+    there = (numbers.remote or {}).get(ref.name)
+    if there is not None and there.oid != ref.oid:
+        raise Conflict(
+            f"the remote has another {ref.name}, on commit {(there.target or there.oid)[:12]}",
+            hint=f"modelver push {model} --renumber gives yours the next free number",
+        )
+    return [] if there is not None or numbers.remote is None else [ref]
+
+
 def _starts(model: str) -> tuple[str, str]:
     """How the tags of one artifact's events begin."""
     return f"{to_tag(model)}@", f"{to_tag(model)}#"

@@ -20,6 +20,7 @@ from dvc_modelver.commands.publishing import (
     exclusive,
     publish,
     refuse_released_elsewhere,
+    unpublished,
 )
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.records import BlobLine
@@ -30,7 +31,7 @@ from dvc_modelver.core.releases import (
 )
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event, TagName
-from dvc_modelver.errors import Conflict, ModelverError, Refused
+from dvc_modelver.errors import ModelverError, Refused
 from dvc_modelver.gitio.commits import child_commit, commit_only, look_before, write_file
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
 from dvc_modelver.gitio.objects import CommitTree
@@ -138,23 +139,10 @@ def _publication(
     outputs: dict[Output, None] = {}
     if request.push:
         for read, plan in zip(models, plans, strict=True):
-            existing += _unpublished(read, plan)
+            if not plan.new:
+                existing += unpublished(read.model.release_ref(plan.version), read.numbers, plan.model)
             outputs |= dict.fromkeys(read.slice.outputs)
     return Publication(action="release", tags=tags, existing=tuple(existing), push=request.push, outputs=tuple(outputs))
-
-
-def _unpublished(read: ReadModel, plan: PlannedVersion) -> list[TagRef]:
-    """The tag of a version that is here already, when the remote lacks it.  Raises `Conflict` on another one there."""
-    if plan.new or read.numbers.remote is None:
-        return []
-    ref = read.model.release_ref(plan.version)
-    there = read.numbers.remote.get(ref.name)
-    if there is not None and there.oid != ref.oid:
-        raise Conflict(
-            f"the remote has another {ref.name}, on commit {(there.target or there.oid)[:12]}",
-            hint=f"modelver push {plan.model} --renumber gives yours the next free number",
-        )
-    return [] if there is not None else [ref]
 
 
 def _published(project: Project, request: ReleaseRequest, plan: PlannedVersion) -> bool | None:

@@ -14,7 +14,7 @@ from dvc_modelver.core.facts import ArtifactFacts, Values
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
-from dvc_modelver.core.tagobjects import EPOCH, Identity, TagObject
+from dvc_modelver.core.tagobjects import EPOCH, Identity, tag_problem
 from dvc_modelver.core.versions import Version
 
 _AT_ONCE = 100
@@ -131,18 +131,5 @@ def _row(
         published=project.published.state(ref),
         previous=model.previous(version),
         artifact=artifact_at(project, model.name, commit, at_hand, record),
-        problem=tag_problem(tag, ref.name, model.name, record),
+        problem=tag_problem(tag, ref.name, model.name),
     )
-
-
-def tag_problem(tag: TagObject | None, ref_name: str, model: str, record: Record | None) -> str | None:
-    """What is wrong with a version's tag object, in words; None when it is sound."""
-    if tag is None:
-        return "the tag object cannot be read"
-    if tag.name != ref_name:
-        return f"the tag object was made as {tag.name}"
-    if tag.target_type not in ("commit", "tag"):
-        return f"it names a {tag.target_type}, not a commit"
-    if record is not None and record.model != model:
-        return f"its record is of {record.model}"
-    return None

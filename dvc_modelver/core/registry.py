@@ -19,10 +19,10 @@ from functools import cached_property
 
 from dvc_modelver.core.names import name_problem, near
 from dvc_modelver.core.stages import StageEvent, holder
-from dvc_modelver.core.tagobjects import ReadTags, TagObject, TagRef
+from dvc_modelver.core.tagobjects import ReadTags, TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import Event, TagName, looks_meant, parse_tag_name
 from dvc_modelver.core.versions import Key, Version
-from dvc_modelver.errors import NotFound
+from dvc_modelver.errors import DataError, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +150,14 @@ class Model:
         found = self._read([ref.oid]).get(ref.oid)
         sound = found is not None and found.name == ref.name and found.target_type in ("commit", "tag")
         return found if sound else None
+
+    def refuse_unsound(self, ref: TagRef) -> TagObject:
+        """The object of `ref`.  Raises `DataError` when it is not what its name says: nobody shall use that version."""
+        found = self._read([ref.oid]).get(ref.oid)
+        problem = tag_problem(found, ref.name, self.name)
+        if found is None or problem is not None:
+            raise DataError(f"{ref.name}: {problem}", hint="modelver doctor")
+        return found
 
     def read_tags(self, oids: Iterable[str]) -> Mapping[str, TagObject]:
         """The objects of many tags at once."""

@@ -93,3 +93,16 @@ def _parse_tagger(value: str) -> tuple[Identity | None, datetime]:
         return None, EPOCH
     seconds = min(max(int(match[3] or 0), 0), _MAX_SECONDS)
     return Identity(match[1], match[2]), datetime.fromtimestamp(seconds, tz=timezone.utc)
+
+
+def tag_problem(tag: TagObject | None, ref_name: str, model: str) -> str | None:
+    """What is wrong with the tag object under `ref_name`, an event of `model`, in words; None when it is sound."""
+    if tag is None:
+        return "the tag object cannot be read"
+    if tag.name != ref_name:
+        return f"the tag object was made as {tag.name}"
+    if tag.target_type not in ("commit", "tag"):
+        return f"it names a {tag.target_type}, not a commit"
+    if tag.record is not None and tag.record.model != model:
+        return f"its record is of {tag.record.model}"
+    return None
