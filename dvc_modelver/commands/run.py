@@ -22,11 +22,6 @@ from dvc_modelver.core.environment import Environment, LockFile
 from dvc_modelver.errors import BadInput, EnvironmentProblem
 from dvc_modelver.gitio.process import find_program as find_tool
 
-LOCK_FILES = (
-    *("uv.lock", "poetry.lock", "pdm.lock", "pixi.lock", "Pipfile.lock", "pylock.toml", "conda-lock.yml"),
-    *("requirements.lock", "requirements.txt", "environment.yml"),
-)
-"""The first that is there counts, in the directory of the command or the nearest one above it in the repository."""
 _SMI = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
 
 
@@ -139,7 +134,7 @@ def _gpus(env: Mapping[str, str]) -> tuple[env_doc.Gpu, ...]:
 def find_lock(directory: Path) -> LockFile | None:
     """The file that pins packages: here, else above within the repository."""
     for place in (directory, *_above(directory)):
-        for name in LOCK_FILES:
+        for name in env_doc.LOCK_FILES:
             path = place / name
             if path.is_file():
                 relative = os.path.relpath(path, directory).replace(os.sep, "/")
