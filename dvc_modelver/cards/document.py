@@ -114,14 +114,15 @@ def render(card: Card) -> str:
     return card.text
 
 
-def state_of(block: Block, generated: str, attributes: Mapping[str, str] | None = None) -> State:
+def state_of(block: Block, generated: str, attributes: Mapping[str, str | None] | None = None) -> State:
     """What `block` is when `generated` is what belongs into it, with `attributes` in its marker.
 
     Fresh means that `replace_blocks` leaves every byte as it is.
     """
     text = normal(generated)
     if block.text == text:
-        changed = any(item not in block.attributes for item in (attributes or {}).items())
+        marked = dict(block.attributes)
+        changed = any(marked.get(key) != value for key, value in (attributes or {}).items())
         return State.FRESH if block.is_ours and not changed else State.STALE
     if not block.text:
         return State.EMPTY
@@ -132,13 +133,13 @@ def replace_blocks(
     card: Card,
     texts: Mapping[str, str],
     *,
-    attributes: Mapping[str, Mapping[str, str]] | None = None,
+    attributes: Mapping[str, Mapping[str, str | None]] | None = None,
     discard_edits: bool = False,
 ) -> Replaced:
     """`card` with `texts` in its blocks; a text without a block, and a block without a text, change nothing.
 
     Args:
-        attributes: block -> what its marker shall say (`version`, `base`); what else it says is kept.
+        attributes: block -> what its marker shall say (`version`, `base`), None for what it shall not; else it is kept.
         discard_edits: replace blocks that were edited by hand as well; `Replaced.edits` has what was there.
 
     Raises:
@@ -192,7 +193,7 @@ def _edited(blocks: Iterable[Block]) -> Refused:
     )
 
 
-def _with_block(text: str, block: Block, inside: str, attributes: Mapping[str, str]) -> str:
+def _with_block(text: str, block: Block, inside: str, attributes: Mapping[str, str | None]) -> str:
     newline = _newline(text, block.marker[1])
     lines = [f"{block.indent}{line}" if line else "" for line in inside.split("\n")]
     # Blank lines inside keep tables and lists working in renderers that want one behind a comment.

@@ -26,7 +26,8 @@ _open = re.compile(rf"([ \t]*{_containers}[ \t]*)(<!--[ \t]*modelver:(begin|end)
 _begin = re.compile(rf"<!--[ \t]*modelver:begin[ \t]+({_id})((?:[ \t]+[a-z][a-z0-9_-]*=[^\s<>\"']+)*)[ \t]*-->")
 _end = re.compile(rf"<!--[ \t]*modelver:end[ \t]+({_id})[ \t]*-->")
 _anywhere = re.compile(r"<!--[ \t]*modelver:(?:begin|end)\b")
-_code_span = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)")
+_code_span = re.compile(r"\\`|(?:(?<!`)|(?<=\\`))(`+)(?!`).*?(?<!`)\1(?!`)")
+"""Or an escaped backtick, which opens none."""
 _MAX_SPANS = 4000
 """Characters of a line in which code spans are looked for: the search is quadratic in the worst case."""
 _value = re.compile(r"[^\s<>\"']+")
@@ -83,13 +84,14 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def opening_marker(block: Block, text: str, attributes: Mapping[str, str]) -> str:
-    """The comment that opens `block` with `text` inside; `attributes` come on top of the block's own.
+def opening_marker(block: Block, text: str, attributes: Mapping[str, str | None]) -> str:
+    """The comment that opens `block` with `text` inside; `attributes` come on top of the block's own (None: away).
 
     Raises:
         BadInput: an attribute's value would not survive in a comment.
     """
-    merged = dict(block.attributes) | dict(attributes)
+    both = dict(block.attributes) | dict(attributes)
+    merged = {key: value for key, value in both.items() if value is not None}
     for key, value in merged.items():
         if not _value.fullmatch(value):
             raise BadInput(f"{key}={one_line(value, 60)!a} cannot stand in the marker of a card's block")

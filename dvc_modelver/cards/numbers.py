@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 
 from dvc_modelver.cards.document import Card
-from dvc_modelver.cards.prose import sentences
+from dvc_modelver.cards.prose import Sentence, sentences
 
 Metrics = Mapping[str, float]
 """Metric key, as in its file (`auc`, `test.roc_auc`) -> value."""
@@ -88,36 +88,49 @@ class _Written:
 
 
 def stale_numbers(
-    prose: Card, current: Metrics, earlier: Sequence[tuple[str, Metrics]], slices: Iterable[str] = ()
+    prose: Card, current: Metrics, earlier: Callable[[], Sequence[tuple[str, Metrics]]], slices: Iterable[str] = ()
 ) -> NumberFindings:
     """The numbers in a card's prose that are out of date, and those that differ otherwise.
 
     Args:
         current: the metrics of this version; those that are not finite are left out.
-        earlier: (version, its metrics), in the order in which they should be named: latest first.
+        earlier: gives (version, its metrics), in the order in which they should be named: latest first.  Asked only
+            when a number is in doubt: reading a thousand versions is what would cost.
         slices: names of slices (`EU`, `female`), whose sentences are left alone.
     """
+    stale: list[StaleNumber] = []
+    notes: list[NumberNote] = []
+    doubtful = list(_doubtful(prose, current, slices))
+    known = earlier() if doubtful else ()
+    elsewhere = _any_of(version for version, _ in known)
+    for sentence, number, meant in doubtful:
+        if elsewhere and elsewhere.search(sentence.text):
+            continue
+        line = sentence.line_at(number.start)
+        found = _stale(number, line, meant, current, known)
+        if found is not None:
+            stale.append(found)
+        elif number.precise:
+            notes.append(NumberNote(line=line, metric=meant[0], written=number.text, current=current[meant[0]]))
+    return NumberFindings(stale=tuple(stale), notes=tuple(notes))
+
+
+def _doubtful(
+    prose: Card, current: Metrics, slices: Iterable[str]
+) -> Iterator[tuple[Sentence, _Written, tuple[str, ...]]]:
+    """The numbers near a metric's name that are not its value, with the keys that the name may mean."""
     names = _names(current)
     mention = re.compile(rf"(?<![^\W_])(?:{'|'.join(spelling for spelling, _ in names)})(?![^\W_])", re.IGNORECASE)
     keys = {_joined(spelling): meant for spelling, meant in names}
-    elsewhere = _any_of([*(version for version, _ in earlier), *slices])
-    stale: list[StaleNumber] = []
-    notes: list[NumberNote] = []
+    elsewhere = _any_of(slices)
     for sentence in sentences(prose) if names else ():
         mentions = [(match.start(), match.end(), keys[_joined(match[0])]) for match in mention.finditer(sentence.text)]
         if not mentions or _version.search(sentence.text) or (elsewhere and elsewhere.search(sentence.text)):
             continue
         for number in _numbers(sentence.bare):
             meant = _near(number, mentions, sentence.bare)
-            if any(_equal(number, current[key]) for key in meant):
-                continue
-            line = sentence.line_at(number.start)
-            found = _stale(number, line, meant, current, earlier)
-            if found is not None:
-                stale.append(found)
-            elif meant and number.precise:
-                notes.append(NumberNote(line=line, metric=meant[0], written=number.text, current=current[meant[0]]))
-    return NumberFindings(stale=tuple(stale), notes=tuple(notes))
+            if meant and not any(_equal(number, current[key]) for key in meant):
+                yield sentence, number, meant
 
 
 def _names(current: Metrics) -> list[tuple[str, tuple[str, ...]]]:

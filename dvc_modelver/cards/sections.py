@@ -13,7 +13,7 @@ from dvc_modelver.cards.lines import Kind, Line
 PLACEHOLDER = "[More Information Needed]"
 """Hugging Face's mark of a section that nobody has written yet."""
 _placeholder = re.compile(r"\\?\[\s*more\s+information\s+needed\s*\\?\]", re.IGNORECASE)
-_required = re.compile(r"[ \t]*<!--[ \t]*modelver:required[ \t]+((?:(?!-->).)*?)[ \t]*-->[ \t]*")
+_required = re.compile(r"[ \t]*<!--[ \t]*modelver:required(?:[ \t]+stage=(\S+))?[ \t]+((?:(?!-->).)*?)[ \t]*-->[ \t]*")
 _decoration = re.compile(r"[*_`~\\]|<[^<>]*>")
 _numbering = re.compile(r"^(?:\d+(?:\.\d+)*[.)]?|\(?[a-z]\))\s+")
 
@@ -100,13 +100,16 @@ def generated_lines(card: Card) -> frozenset[int]:
     return frozenset(found)
 
 
-def required_sections(card: Card) -> tuple[str, ...]:
-    """What the card itself asks for: comment lines `<!-- modelver:required Intended use; Limitations -->`."""
+def required_sections(card: Card, stage: str | None = None) -> tuple[str, ...]:
+    """What the card itself asks for: comment lines `<!-- modelver:required Intended use; Limitations -->`.
+
+    With `stage`, only what lines with `stage=NAME` (or `stage=*`) before the titles ask for it; without, all others.
+    """
     names: list[str] = []
     for line in card.lines:
         match = _required.fullmatch(card.text[line.start : line.end]) if line.kind is Kind.COMMENT else None
-        if match and line.block == line.number:
-            names += [name.strip() for name in match[1].split(";") if name.strip()]
+        if match and line.block == line.number and match[1] in ((stage, "*") if stage is not None else (None,)):
+            names += [name.strip() for name in match[2].split(";") if name.strip()]
     return tuple(dict.fromkeys(names))
 
 

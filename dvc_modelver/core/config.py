@@ -14,6 +14,24 @@ SCHEMES = ("semver", "timestamp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardSettings:
+    """Where cards are, what they begin as, and what has to stand in them."""
+
+    path: str = "model_cards/{name}.md"
+    """From the root; `{name}` stands for the model's name, its `:` as `/`."""
+    template: str = "default"
+    """One of ours, or the path of a Markdown file of the repository."""
+    required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Stage -> the sections that must be written before a version may hold it."""
+    plots: tuple[str, ...] = ()
+    """Paths of plot data, or names of plots in `dvc.yaml`."""
+
+    def path_of(self, model: str) -> str:
+        """Where the card of a model is, from the root."""
+        return self.path.replace("{name}", model.replace(":", "/"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings in force."""
 
@@ -21,7 +39,7 @@ class Config:
     stages: tuple[str, ...] = ()
     """Empty: any."""
     push: bool = False
-    cards: Mapping[str, object] = field(default_factory=dict)
+    cards: CardSettings = field(default_factory=CardSettings)
     metrics: Mapping[str, str] = field(default_factory=dict)
     """Metric key -> `up` or `down`: which way is better."""
     gate: Mapping[str, object] = field(default_factory=dict)
@@ -73,11 +91,56 @@ def _section(*allowed: str) -> Callable[[str, str, object], dict[str, object]]:
     return read
 
 
+def _cards(where: str, key: str, value: object) -> CardSettings:
+    if value is None:
+        return CardSettings()
+    section = _section("path", "template", "required", "plots")(where, key, value)
+    return CardSettings(**{name: _CARDS[name](where, f"{key}.{name}", item) for name, item in section.items()})  # type: ignore[arg-type]
+
+
+def _card_path(where: str, key: str, value: object) -> str:
+    parts = value.split("/") if isinstance(value, str) else []
+    unsafe = {"", ".", ".."} & set(parts) or any(part.lower() == ".git" for part in parts)
+    if not isinstance(value, str) or unsafe or "\\" in value or ":" in value or not parts[-1].endswith(".md"):
+        raise _fail(where, key, "the path of a Markdown file below the root, such as model_cards/{name}.md")
+    if "{" in value.replace("{name}", "") or "}" in value.replace("{name}", ""):
+        raise BadInput(f"{where}: {key}: the only thing that can stand in braces is {{name}}")
+    return value
+
+
+def _text(where: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _fail(where, key, "a text")
+    return value
+
+
+def _texts(where: str, key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item.strip() for item in value):
+        raise _fail(where, key, "a list of texts")
+    return tuple(value)
+
+
+def _required(where: str, key: str, value: object) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise _fail(where, key, "a mapping of stages to lists of sections")
+    found = {str(stage): _texts(where, f"{key}.{stage}", titles) for stage, titles in value.items()}
+    for stage in found:
+        if stage_problem(stage):
+            raise BadInput(f"{where}: {key}: {stage!a} is not a name for a stage: {stage_problem(stage)}")
+    return found
+
+
+_CARDS: Mapping[str, Callable[[str, str, object], object]] = {
+    "path": _card_path,
+    "template": _text,
+    "required": _required,
+    "plots": _texts,
+}
 _READERS: Mapping[str, Callable[[str, str, object], object]] = {
     "scheme": _scheme,
     "stages": _stages,
     "push": _flag,
-    "cards": _section("path", "template", "required", "plots"),
+    "cards": _cards,
     "metrics": _directions,
     "gate": _section("against", "metrics"),
     "hooks": _section("push"),

@@ -92,7 +92,12 @@ class Environment:
 
 def render(environment: Environment) -> str:
     """The document's text; `parse(render(e)) == e`."""
-    document = {
+    return json.dumps(document(environment), indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def document(environment: Environment) -> dict[str, object]:
+    """The document as JSON values."""
+    return {
         "schema": SCHEMA,
         "python": None if environment.python is None else dict(environment.python),
         "packages": [_package(package) for package in environment.packages],
@@ -104,7 +109,6 @@ def render(environment: Environment) -> str:
         else {"path": environment.lock.path, "sha256": environment.lock.sha256},
         "variables": dict(environment.variables),
     }
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _package(package: Package) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dvc_modelver.core.facts import Slice
@@ -47,6 +47,16 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The number that the model's card was prepared for; it may be taken by now."""
+
+    version: Version | None = None
+    """None: the card names no version, or one that was released with it."""
+    binding: bool = False
+    """Whether the release must have this number, unless another is asked for: it was reviewed with the card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One model as it stands at the commit to be released."""
 
@@ -63,6 +73,7 @@ class Candidate:
     content: Callable[[], Released]
     """Finds and hashes the bytes; asked only when there is a new version to make."""
     retired_tag: str | None = None
+    prepared: Prepared = field(default_factory=Prepared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +221,31 @@ def _choose_number(candidate: Candidate, options: ReleaseOptions, now: datetime)
     if options.scheme == "timestamp":
         if options.bump is not None:
             raise BadInput("--bump has no meaning with timestamp versions", hint="leave it out")
-        return timestamp_version(now, highest)
-    return next_version(candidate.taken, options.bump if options.bump is not None else Bump.PATCH)
+        return _prepared(candidate, highest) or timestamp_version(now, highest)
+    if options.bump is None:
+        return _prepared(candidate, highest) or next_version(candidate.taken, Bump.PATCH)
+    asked = next_version(candidate.taken, options.bump)
+    prepared = candidate.prepared.version
+    if prepared is None or prepared in candidate.taken or asked >= prepared:
+        return asked
+    return next_version(candidate.taken | {prepared}, options.bump)
+
+
+def _prepared(candidate: Candidate, highest: Version | None) -> Version | None:
+    """The number that the card was prepared for, when it is still to be had.  Raises `Conflict` when it had to be."""
+    version, name = candidate.prepared.version, candidate.model.name
+    if version is None:
+        return None
+    taken = version in candidate.taken
+    if not taken and (highest is None or version > highest):
+        return version
+    if candidate.prepared.binding:
+        why = f"{version} is taken" if taken else f"{highest} came"
+        raise Conflict(
+            f"the card of {name} was prepared for {version}, and {why} meanwhile",
+            hint=f"git fetch --tags, then modelver release {name} --prepare again; or name a number with --version",
+        )
+    return None
 
 
 def _tags(

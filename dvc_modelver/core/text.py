@@ -14,7 +14,7 @@ _user_info = re.compile(r"(?<=://)[^/@\s]+(?:@[^/@\s]+)*@")
 _signed_query = re.compile(
     r"([?&](?:(?:[a-z]+[-_])*(?:signature|token|secret|password|passwd)|sig|auth|key|api[-_]?key|access[-_]key"
     r"|X-(?:Amz|Goog)-[a-z-]+)=)"
-    r"[^&\s'\"]+",
+    r"[^&\s'\"`]+",
     re.IGNORECASE,
 )
 

@@ -73,7 +73,11 @@ class ProjectFile:
     vars: tuple[object, ...]
     artifacts: object
     """As it stands; `project` says what is wrong with it."""
+    plots: object = None
+    """As it stands."""
     problems: tuple[str, ...] = field(default=())
+    wdirs: tuple[str, ...] = (".",)
+    """The working directories of all stages, each once."""
 
     def definition(self, stage: str) -> Definition | None:
         """The definition of a stage of the lock file: its own, or its group's for `name@item`."""
@@ -107,7 +111,9 @@ def parse_dvc_yaml(data: bytes, name: str) -> ProjectFile:
         params=_strings(raw, "params", problems),
         vars=tuple(_items(raw.get("vars"))),
         artifacts=raw.get("artifacts"),
+        plots=raw.get("plots"),
         problems=tuple(problems),
+        wdirs=tuple(dict.fromkeys(stage.wdir or "." for stage in stages.values())) or (".",),
     )
 
 

@@ -123,6 +123,6 @@ def _in_git(tree: Tree, known: ArtifactFacts, path: str, entry: Entry) -> Artifa
         return replace(known, source=Source.MISSING, problem=f"{paths.shown(path)} is not a regular file")
     pointer = _LFS.match(data) if len(data) < 1024 else None
     if pointer is not None:
-        return replace(known, kind="file", size=int(pointer[2]), lfs=pointer[1].decode("ascii"))
+        return replace(known, kind="file", size=min(int(pointer[2]), 2**63), lfs=pointer[1].decode("ascii"))
     digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
     return replace(known, kind="file", size=len(data), digest=f"md5:{digest}")

@@ -78,7 +78,7 @@ def _cloud(raw: Mapping[object, object]) -> Mapping[object, object]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
 def _listing(raw: object, where: str) -> tuple[tuple[str, str], ...] | None:

@@ -76,6 +76,8 @@ class Commit:
         self._dvc_files: dict[str, DvcFile | None] = {}
         self._roots: dict[str, str] = {}
         self._outputs: dict[str, Located] | None = None
+        self._found: dict[tuple[str, str], Located | None] = {}
+        self._readers: dict[str, Mapping[str, tuple[str, ...]]] = {}
 
     # Files ------------------------------------------------------------------------------------------------------
 
@@ -119,6 +121,11 @@ class Commit:
 
         `near` is the `dvc.yaml` to ask first.
         """
+        if (path, near) not in self._found:
+            self._found[path, near] = self._find(path, near)
+        return self._found[path, near]
+
+    def _find(self, path: str, near: str) -> Located | None:
         candidates = (path,) if paths.is_url(path) else (path, *paths.parents(path))
         for candidate in candidates:
             found = self._near(candidate, near)
@@ -151,8 +158,7 @@ class Commit:
         if paths.is_url(path):
             yield path
             return
-        wdirs = {definition.wdir or "." for definition in pipeline.project.stages.values()}
-        for wdir in wdirs:
+        for wdir in pipeline.project.wdirs:
             if "${" not in wdir:
                 relative = posixpath.relpath(path, posixpath.join(pipeline.directory or ".", wdir))
                 yield from (relative, relative + "/")
@@ -217,6 +223,15 @@ class Commit:
             except BadInput:
                 continue
 
+    def readers(self, file: str, path: str) -> tuple[str, ...]:
+        """The stages of the `dvc.yaml` at `file` that read `path`, something below it, or a directory above it."""
+        if file not in self._readers:
+            pipeline = self.pipeline(file)
+            self._readers[file] = _index(pipeline) if pipeline is not None else {}
+        index = self._readers[file]
+        above = (f"{parent}/" for parent in paths.parents(path))
+        return tuple(dict.fromkeys(name for key in (path, *above) for name in index.get(key, ())))
+
     def unlocked(self, path: str, near: str) -> str | None:
         """The name of a stage that is defined to write `path` and has no entry in the lock; None when there is none."""
         pipeline = self.pipeline(near) if near.endswith("dvc.yaml") else None
@@ -226,6 +241,19 @@ class Commit:
             if any(_writes(pipeline, definition, out.path, path) for out in definition.outs):
                 return name
         return None
+
+
+def _index(pipeline: Pipeline) -> Mapping[str, tuple[str, ...]]:
+    """Path, and each directory above it -> the stages that read it; `PATH/` -> those that read all of `PATH`."""
+    found: dict[str, list[str]] = {}
+    for stage, written in pipeline.lock.all_inputs():
+        path = pipeline.full(stage, written)
+        if path is None or pipeline.project.definition(stage) is None:
+            continue
+        path = path if paths.is_url(path) else path.rstrip("/")
+        for key in (path, f"{path}/", *paths.parents(path)):
+            found.setdefault(key, []).append(stage)
+    return {key: tuple(dict.fromkeys(stages)) for key, stages in found.items()}
 
 
 def lock_of(file: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dvc_modelver.dvcio.items import Item, parse_item
-from dvc_modelver.dvcio.lockshape import BEGIN, ENTRY, HEAD, NEXT, STAGE, is_plain, repeats_a_key
+from dvc_modelver.dvcio.lockshape import BEGIN, ENTRY, HEAD, NEXT, STAGE, is_plain, read_shape, repeats_a_key
 from dvc_modelver.dvcio.yaml12 import bad_line, conflict, load_yaml
 from dvc_modelver.errors import BadInput
 
@@ -36,15 +36,20 @@ class LockedStage:
     """FILE -> the keys that the stage read from it."""
     digest: str
     """sha256 of the entry's values: equal for equal entries, however they are written."""
+    values: Mapping[str, Mapping[object, object]]
+    """FILE -> the values that the stage read from it, as they stand."""
+    cmd: str | None
+    """What ran; several commands on a line each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """A stage in machine shape, not looked into: the places of its text and of its outputs."""
+    """A stage in machine shape, not looked into: the places of its text, its dependencies and its outputs."""
 
     name: str
     start: int
     end: int
+    deps: tuple[int, int]
     outs: tuple[int, int]
 
 
@@ -61,6 +66,7 @@ class Lock:
         self._name = name
         self._data = data
         self._known = stages
+        self._by_path: dict[str, list[tuple[str, Item]]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,13 +89,23 @@ class Lock:
             found = self._search(path)
             if found is not None:
                 return iter(found)
-        return ((name, item) for name, item in self.all_outputs() if item.path == path)
+        if self._by_path is None:
+            self._by_path = {}
+            for name, item in self.all_outputs():
+                self._by_path.setdefault(item.path, []).append((name, item))
+        return iter(self._by_path.get(path, ()))
 
     def all_outputs(self) -> Iterator[tuple[str, Item]]:
         """(stage, entry) of every output, in the order of the file."""
         for name, raw in self._stages.items():
-            for item in self._outs(name, raw):
+            for item in self._entries(name, raw, "outs"):
                 yield name, item
+
+    def all_inputs(self) -> Iterator[tuple[str, str]]:
+        """(stage, path as written) of every dependency, in the order of the file."""
+        for name, raw in self._stages.items():
+            for item in self._entries(name, raw, "deps"):
+                yield name, item.path
 
     @property
     def _stages(self) -> Mapping[str, _Raw | _Mapping]:
@@ -129,16 +145,20 @@ class Lock:
             return None
         return raw
 
-    def _outs(self, name: str, raw: _Raw | _Mapping) -> Iterator[Item]:
+    def _entries(self, name: str, raw: _Raw | _Mapping, key: str) -> Iterator[Item]:
+        """`deps` or `outs` of a stage."""
         if isinstance(raw, _Raw):
-            return map(_item, ENTRY.finditer(self._data, *raw.outs)) if raw.outs[0] >= 0 else iter(())
-        return _items(raw, "outs", f"{self._name}: stage {name}")
+            span = raw.outs if key == "outs" else raw.deps
+            return map(_item, ENTRY.finditer(self._data, *span)) if span[0] >= 0 else iter(())
+        return _items(raw, key, f"{self._name}: stage {name}")
 
     def _mapping(self, raw: _Raw | _Mapping) -> _Mapping:
         if not isinstance(raw, _Raw):
             return raw
-        (entry,) = _block(self._data[raw.start : raw.end], self._name).values()
-        return entry
+        shape = STAGE.match(self._data, raw.start)
+        if shape is None:
+            raise BadInput(f"{self._name}: stage {raw.name}: not the lines of one stage")
+        return read_shape(shape)
 
 
 def parse_lock(data: bytes, name: str) -> Lock:
@@ -168,7 +188,7 @@ def _shape(data: bytes, at: int) -> _Raw | None:
     shape = STAGE.match(data, at)
     if shape is None or (shape.start("params") >= 0 and repeats_a_key(shape["params"])):
         return None
-    return _Raw(shape["name"].decode("ascii"), at, shape.end(), shape.span("outs"))
+    return _Raw(shape["name"].decode("ascii"), at, shape.end(), shape.span("deps"), shape.span("outs"))
 
 
 def _by_stage(data: bytes, name: str) -> dict[str, _Raw | _Mapping] | None:
@@ -254,8 +274,10 @@ def _stage(name: str, raw: _Mapping, where: str) -> LockedStage:
         name=name,
         deps=tuple(_items(raw, "deps", where)),
         outs=tuple(_items(raw, "outs", where)),
-        params=_params(raw.get("params"), where),
+        params=_params(raw, where),
         digest=digest_of(raw),
+        values={str(file): v for file, v in _params_of(raw, where).items() if isinstance(v, dict)},
+        cmd=_cmd(raw.get("cmd")),
     )
 
 
@@ -269,12 +291,27 @@ def _items(raw: _Mapping, key: str, where: str) -> Iterator[Item]:
         yield parse_item(entry, where)
 
 
-def _params(raw: object, where: str) -> Mapping[str, tuple[str, ...]]:
-    if raw is None:
+def _params(raw: _Mapping, where: str) -> Mapping[str, tuple[str, ...]]:
+    return {
+        str(file): tuple(map(str, keys)) if isinstance(keys, dict) else ()
+        for file, keys in _params_of(raw, where).items()
+    }
+
+
+def _params_of(raw: _Mapping, where: str) -> Mapping[object, object]:
+    params = raw.get("params")
+    if params is None:
         return {}
-    if not isinstance(raw, dict):
+    if not isinstance(params, dict):
         raise BadInput(f"{where}: 'params' is not a mapping")
-    return {str(file): tuple(map(str, keys)) if isinstance(keys, dict) else () for file, keys in raw.items()}
+    return params
+
+
+def _cmd(raw: object) -> str | None:
+    """DVC takes a command or a list of them."""
+    if isinstance(raw, list):
+        return "\n".join(item for item in raw if isinstance(item, str)) or None
+    return raw if isinstance(raw, str) else None
 
 
 def digest_of(value: object) -> str:

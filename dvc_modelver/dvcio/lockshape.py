@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from dvc_modelver.dvcio.scalars import plain
+
 # Plain scalars that stay text: they begin like a name, and are not one of YAML's words.
 _NOT_A_WORD = rb"(?!(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Nn]ull|NULL)\n)"
 _PATH = _NOT_A_WORD + rb"(?:\.\./)*[A-Za-z_][A-Za-z0-9_./@+=-]*"
@@ -30,7 +32,7 @@ _PARAMS = (
 )
 
 STAGE = re.compile(
-    rb"  (?P<name>" + _STAGE + rb"):\n    cmd: " + _CMD + rb"\n"
+    rb"  (?P<name>" + _STAGE + rb"):\n    cmd: (?P<cmd>" + _CMD + rb")\n"
     rb"(?:    deps:\n(?P<deps>(?:" + _ENTRY + rb")+))?"
     rb"(?P<params>" + _PARAMS + rb")?"
     rb"(?:    outs:\n(?P<outs>(?:" + _ENTRY + rb")+))?"
@@ -41,8 +43,56 @@ STAGE = re.compile(
 ENTRY = re.compile(
     rb"    - path: (?P<path>[^\n]+)\n(?P<hash>      hash: md5\n)?      md5: '?(?P<md5>[0-9a-f.dir]+)'?\n"
     rb"      size: (?P<size>[0-9]+)\n(?:      nfiles: (?P<files>[0-9]+)\n)?"
+    rb"(?P<exec>      isexec: true\n)?"
 )
 """One entry of what `STAGE` matched."""
+
+_FOLD = re.compile(rb" *\n +")
+
+
+def read_shape(shape: re.Match[bytes]) -> dict[str, object]:
+    """What the YAML parser gives for a stage that `STAGE` matched and that `repeats_a_key` is false for."""
+    cmd = shape["cmd"].rstrip(b" ")
+    found: dict[str, object] = {"cmd": plain(cmd.decode()) if b"\n" not in cmd else _FOLD.sub(b" ", cmd).decode()}
+    if shape["deps"] is not None:
+        found["deps"] = [_entry(entry) for entry in ENTRY.finditer(shape["deps"])]
+    if shape["params"] is not None:
+        found["params"] = _read_params(shape["params"].decode())
+    if shape["outs"] is not None:
+        found["outs"] = [_entry(entry) for entry in ENTRY.finditer(shape["outs"])]
+    return found
+
+
+def _entry(found: re.Match[bytes]) -> dict[str, object]:
+    entry: dict[str, object] = {"path": found["path"].decode()}
+    if found["hash"] is not None:
+        entry["hash"] = "md5"
+    entry |= {"md5": found["md5"].decode(), "size": int(found["size"])}
+    if found["files"] is not None:
+        entry["nfiles"] = int(found["files"])
+    return entry if found["exec"] is None else {**entry, "isexec": True}
+
+
+def _read_params(text: str) -> dict[object, object]:
+    files: dict[object, object] = {}
+    keys: dict[object, object] = {}
+    items: list[object] = []
+    for line in text.splitlines()[1:]:
+        if line.startswith("        - "):
+            items.append(_value(line[10:]))
+        elif line.startswith("        "):
+            key, _, value = line[8:].partition(":")
+            items = []
+            keys[plain(key)] = _value(value[1:]) if value else items
+        else:
+            keys = {}
+            files[plain(line[6:-1])] = keys
+    return files
+
+
+def _value(text: str) -> object:
+    return text[1:-1] if text.startswith("'") else plain(text)
+
 
 HEAD = b"schema: '2.0'\nstages:\n"
 _HARMLESS = bytes(range(0x20, 0x7F)).translate(None, b"\"#&*<>?@[]`{|}!%'")

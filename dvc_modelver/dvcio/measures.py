@@ -7,7 +7,7 @@ In a repository with one `dvc.yaml` this is what `dvc params diff` and `dvc metr
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -42,8 +42,14 @@ def params(tree: Tree, declared: Declared) -> Measured:
     A file that is broken or absent becomes a problem.  Raises `BadInput` for a broken `dvc.yaml` or `dvc.lock`.
     """
     commit = Commit(tree)
+    return params_of(commit, projects(commit, declared))
+
+
+def params_of(commit: Commit, pipelines: Sequence[Pipeline]) -> Measured:
+    """As `params`, of these `dvc.yaml` files: artifacts that share them share the answer."""
+    tree = commit.tree
     wanted: dict[str, tuple[str, ...]] = {}
-    for pipeline in _projects(commit, declared):
+    for pipeline in pipelines:
         for path, keys in _wanted_params(pipeline):
             whole = not keys or wanted.get(path) == ()
             wanted[path] = () if whole else tuple(dict.fromkeys((*wanted.get(path, ()), *keys)))
@@ -68,8 +74,15 @@ def metrics(tree: Tree, declared: Declared, *, blob: Blob | None = None, listing
         BadInput: a broken `dvc.yaml` or `dvc.lock`.
     """
     commit = Commit(tree)
+    return metrics_of(commit, projects(commit, declared), blob=blob, listing=listing)
+
+
+def metrics_of(
+    commit: Commit, pipelines: Sequence[Pipeline], *, blob: Blob | None = None, listing: Listing | None = None
+) -> Measured:
+    """As `metrics`, of these `dvc.yaml` files."""
     files = _Files(commit)
-    wanted = {path: pipeline.file for pipeline in _projects(commit, declared) for path in _wanted_metrics(pipeline)}
+    wanted = {path: pipeline.file for pipeline in pipelines for path in _wanted_metrics(pipeline)}
     for path, near in sorted(wanted.items()):
         for file, data in files.read(path, near, blob, listing):
             files.add(file, data, flatten_metrics)
@@ -80,15 +93,14 @@ def _chosen(keys: tuple[str, ...], value: object) -> dict[str, Scalar]:
     return flatten(select(value, keys))
 
 
-def _projects(commit: Commit, declared: Declared) -> Iterator[Pipeline]:
+def projects(commit: Commit, declared: Declared) -> tuple[Pipeline, ...]:
+    """The artifact's own `dvc.yaml`, and the one whose stage writes the artifact where that is another."""
     own = posixpath.join(paths.directory(declared.file), "dvc.yaml")
     path, _ = paths.resolve(paths.directory(own), declared.path) if declared.path else (None, None)
     located = commit.find(path, own) if path is not None else None
     files = [own] if located is None or located.stage is None else [own, located.file]
-    for file in dict.fromkeys(files):
-        pipeline = commit.pipeline(file)
-        if pipeline is not None:
-            yield pipeline
+    found = (commit.pipeline(file) for file in dict.fromkeys(files))
+    return tuple(pipeline for pipeline in found if pipeline is not None)
 
 
 # Which files ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,6 +71,19 @@ def describe_path(root: Path) -> ModelDescription:
             if len(files) > MAX_FILES:
                 return describe_directory(files)
     return describe_directory(files)
+
+
+def describe_pieces(pieces: Iterable[tuple[str, Path | bytes]]) -> ModelDescription:
+    """A directory whose files lie elsewhere: (path below it, where its bytes are).  Raises `OSError`."""
+    files = []
+    for path, source in pieces:
+        size = source.stat().st_size if isinstance(source, Path) else len(source)
+        files.append(FileAt(path=path, size=size, read=_reader(source) if isinstance(source, Path) else _held(source)))
+    return describe_directory(files)
+
+
+def _held(data: bytes) -> ReadAt:
+    return lambda offset, length: data[offset : offset + length]
 
 
 def _reader(path: Path) -> ReadAt:
