@@ -12,6 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dvc_modelver.commands.candidates import ReleaseRequest
+from dvc_modelver.commands.cardcheck import CardReport, check_cards
+from dvc_modelver.commands.cards import update_cards
+from dvc_modelver.commands.cardshow import ShownCard, show_card
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
 from dvc_modelver.commands.get import Got, get
 from dvc_modelver.commands.history import EventRow, ModelAt, history, history_at
@@ -160,6 +163,25 @@ class Repository:
         with self._project() as project:
             return get(project, reference, Path(destination) if destination is not None else None)
 
+    def card(self, reference: str | None = None) -> ShownCard:
+        """The card of a version as it was released (`churn@v1.2.0`, `churn#prod`), or the work tree's (`churn`).
+
+        Raises:
+            NotFound: no such model or version, or it has no card.
+            BadInput: no name, and there are several models.
+        """
+        with self._project() as project:
+            return show_card(project, reference)
+
+    def check_cards(self, *names: str, stage: str | None = None) -> tuple[CardReport, ...]:
+        """What is wrong with the cards of the work tree, of all models by default.
+
+        Args:
+            stage: also ask for the sections that this stage needs.
+        """
+        with self._project() as project:
+            return check_cards(project, names, stage=stage)
+
     # Writing ----------------------------------------------------------------------------------------------------
 
     def release(
@@ -170,6 +192,8 @@ class Repository:
         message: str = "",
         stage: str | None = None,
         rev: str | None = None,
+        prepare: bool = False,
+        card: bool = True,
         push: bool = False,
         offline: bool = False,
         dry_run: bool = False,
@@ -180,6 +204,8 @@ class Repository:
             bump: `major`, `minor`, `patch` or `prerelease`; patch by default.
             version: this very number instead.
             rev: a commit instead of HEAD.
+            prepare: write the card with the planned number, and stop before the commit.
+            card: write and commit the card; without, the commit itself is tagged.
 
         Raises:
             Refused: the work tree is not as committed, the model is retired, or nothing changed under a new number.
@@ -195,10 +221,24 @@ class Repository:
             stage=stage,
         )
         request = ReleaseRequest(
-            models=names, options=options, rev=rev, push=push, offline=offline, dry_run=dry_run
-        )  # fmt: skip
+            models=names,
+            options=options,
+            rev=rev,
+            prepare=prepare,
+            cards=card,
+            push=push,
+            offline=offline,
+            dry_run=dry_run,
+        )
         with self._project() as project:
             return release(project, request)
+
+    def update_cards(self, *names: str, **options: bool) -> Outcome:
+        """Bring cards of the work tree up to date, of all models by default.  Options: `discard_edits`, `dry_run`.
+
+        Raises `Refused` (a block was edited by hand), `BadInput` (marks that cannot be read).
+        """
+        return self._write(update_cards, names, **options)
 
     def promote(self, reference: str, stage: str, *, message: str = "", **options: bool) -> Outcome:
         """Let `stage` hold a version.  Options: `push`, `offline`, `dry_run`.

@@ -77,6 +77,31 @@ def test_writing_returns_what_was_done(repo: mv.Repository, dvc_repo: DvcRepo, t
         repo.promote("churn@v0.1.0", "prod")
 
 
+def test_cards(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """The card of a version and of the work tree, what is wrong with it, and its update, as on the command line."""
+    assert repo.card("churn@v0.1.0").text != repo.card("churn").text == repo.card().text
+    assert repo.card("churn@v0.1.0").text == modelver("card", "show", "churn@v0.1.0", cwd=dvc_repo.git).out
+    (report,) = repo.check_cards()
+    assert (report.ok, report.version) == (True, "v0.2.0")
+    dvc_repo.path.joinpath("params.yaml").write_text("prepare: {keep: 30}\ntrain: {lr: 0.5, depth: 7}\n")
+    (report,) = repo.check_cards("churn")
+    assert [found.block for found in report.problems] == ["changes", "params"]
+    assert repo.update_cards("churn", dry_run=True).changed
+    assert repo.update_cards().changed
+    assert repo.check_cards()[0].ok
+    assert repo.version("churn@v0.2.0").card == "model_cards/churn.md"
+
+
+def test_a_release_can_be_prepared_or_have_no_card(repo: mv.Repository, dvc_repo: DvcRepo) -> None:
+    """What `--prepare` and `--no-card` do."""
+    commit = dvc_repo.fake_train(8)
+    assert repo.release("churn", prepare=True).action == "prepare"
+    assert "version=v0.2.1" in repo.card("churn").text
+    assert dvc_repo.git.rev("HEAD") == commit
+    dvc_repo.git("checkout", "--", "model_cards")
+    assert repo.release("churn", card=False).models[0].commit == commit
+
+
 def test_errors_say_what_to_do(repo: mv.Repository, dvc_repo: DvcRepo, tmp_path: Path) -> None:
     """Errors carry a message, a hint and the exit code."""
     with pytest.raises(NotFound) as unknown:

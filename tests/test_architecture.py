@@ -51,6 +51,7 @@ TOP_LEVEL = {
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
+    "docs",
     "dvc_modelver",
     "pyproject.toml",
     "templates",
@@ -216,6 +217,7 @@ def test_readme_names_every_command_and_option() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     words = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", readme))
     commands = set(re.findall(r"(?:(?<=modelver )|(?<=`))[a-z][a-z-]*", readme))
+    commands |= set(re.findall(r"(?:(?<=modelver )|(?<=`))[a-z]+ [a-z-]+", readme))
     missing = [word for word in _cli_words() if word not in (words if word.startswith("-") else commands)]
     assert missing == []
 
@@ -228,7 +230,7 @@ def _cli_words() -> list[str]:
 
     found: set[str] = set()
 
-    def visit(command: object) -> None:
+    def visit(command: object, above: str = "") -> None:
         for param in getattr(command, "params", ()):
             spellings = [*param.opts, *param.secondary_opts]
             options = [word for word in spellings if word.startswith("-")]
@@ -236,8 +238,8 @@ def _cli_words() -> list[str]:
                 found.update([word for word in options if word.startswith("--")] or options)
         for name, child in getattr(command, "commands", {}).items():
             if not child.hidden:
-                found.add(name)
-                visit(child)
+                found.add(f"{above}{name}")
+                visit(child, f"{above}{name} ")
 
     visit(typer.main.get_command(build_app(list(COMMANDS))))
     # typer's own, the same in every program that it makes.

@@ -94,18 +94,6 @@ def record_json(record: Record | None) -> Json | None:
     return found
 
 
-def size(count: int | None) -> str:
-    """Bytes for people: `1.4 MB` (powers of ten)."""
-    if count is None:
-        return "-"
-    amount, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < 1000 or unit == "TB":
-            break
-        amount /= 1000
-    return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
-
-
 def shown(value: object) -> str:
     """A param or metric in a line for people."""
     return one_line(str(plain(value)))

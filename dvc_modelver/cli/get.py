@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from dvc_modelver.cli.answer import Answer, size
+from dvc_modelver.cli.answer import Answer
 from dvc_modelver.cli.arguments import DRY_RUN, REFERENCE, REPO, opened
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.get import Got, get
 from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.core.sizes import size
 
 
 @command

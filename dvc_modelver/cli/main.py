@@ -29,11 +29,14 @@ COMMANDS: dict[str, str] = {
     "retire": "Close a model.",
     "push": "Publish what the remote lacks.",
     "get": "Fetch a version's bytes, verified.",
+    "card": "Write, check and show model cards.",
     "run": "Run a training, record its environment.",
     "doctor": "Say everything that is wrong.",
     "demo": "Show a model's whole life in a project.",
 }
 _MODULES = {"list": "list_models"}
+_GROUPS = ("card",)
+"""Commands that have commands of their own: their module has `COMMANDS`, `HELP` and a function for each."""
 _HELP = """Model versions from Git tags and DVC artifacts: no server, no database, the repository is the registry.
 
 \b
@@ -75,8 +78,27 @@ def build_app(names: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     for name in names:
         module = import_module(f"dvc_modelver.cli.{_MODULES.get(name, name)}")
-        run: Callable[..., Any] = module.run
-        app.command(name, cls=LeanCommand, short_help=COMMANDS[name])(run)
+        if name in _GROUPS:
+            app.add_typer(_group(module), name=name, short_help=COMMANDS[name])
+        else:
+            _add(app, name, module.run, COMMANDS[name])
+    return app
+
+
+def _add(app: typer.Typer, name: str, run: Callable[..., Any], short_help: str) -> None:
+    app.command(name, cls=LeanCommand, short_help=short_help)(run)
+
+
+def _group(module: Any) -> typer.Typer:
+    app = typer.Typer(
+        cls=LeanGroup,
+        help=module.HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, short_help in module.COMMANDS.items():
+        _add(app, name, getattr(module, name), short_help)
     return app
 
 
@@ -97,7 +119,8 @@ def arrange(argv: Sequence[str]) -> tuple[list[str], str | None]:
     if at == len(argv) or argv[at].startswith("-"):
         return list(argv[at:]), None
     name, rest = argv[at], list(argv[at + 1 :])
-    return [name, *before, *rest], name
+    words = [name, *rest[:1]] if name in _GROUPS and rest and not rest[0].startswith("-") else [name]
+    return [*words, *before, *rest[len(words) - 1 :]], name
 
 
 def main(argv: Sequence[str]) -> int:

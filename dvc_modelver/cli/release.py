@@ -99,6 +99,7 @@ def run(
     )
     exclude(("--bump", bump), ("--version", version))
     exclude(("--rev", rev), ("--exp", exp), ("--prepare", prepare or None))
+    exclude(("--prepare", prepare or None), ("--no-card", no_card or None), ("--stage", stage if prepare else None))
     with opened(around) as project:
         request = ReleaseRequest(
             models=tuple(names),

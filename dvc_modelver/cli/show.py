@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dvc_modelver.cli.answer import Answer, Json, author_json, day, number, record_json, shown, size, when
+from dvc_modelver.cli.answer import Answer, Json, author_json, day, number, record_json, shown, when
 from dvc_modelver.cli.arguments import REFERENCE, REPO, opened
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
 from dvc_modelver.core.facts import Values
+from dvc_modelver.core.sizes import size
 from dvc_modelver.core.text import one_line
 
 
@@ -140,6 +141,7 @@ def _lines(facts: VersionFacts) -> list[str]:
         ("digest", artifact.digest or "-"),
         ("sha256", row.sha256 or "- (released without a record)" if row.record is None else row.sha256 or "-"),
         ("kept by", artifact.source.value),
+        ("card", facts.card or "-"),
     ]
     lines = [f"{key:<10}{value}" for key, value in pairs]
     body = row.message.partition("\n")[2].strip()
@@ -149,7 +151,21 @@ def _lines(facts: VersionFacts) -> list[str]:
     lines += _section("params", facts.facts.params)
     if facts.facts.data:
         lines += ["", "data", *(f"  {one_line(o.path)}  {o.digest or '-'}  {size(o.size)}" for o in facts.facts.data)]
+    if facts.environment is not None:
+        lines += ["", f"environment  {one_line(str(facts.environment['file']))}", *_environment(facts.environment)]
     return lines
+
+
+def _environment(known: Mapping[str, object]) -> list[str]:
+    """The words that a person looks for first; all of it is in the JSON."""
+    if not known["recorded"]:
+        return ["  pins packages; the training recorded nothing"]
+    python, packages = known.get("python"), known.get("packages")
+    rows = {
+        "python": python.get("version", "-") if isinstance(python, Mapping) else "not known",
+        "packages": len(packages) if isinstance(packages, (list, tuple)) else 0,
+    }
+    return _pairs(rows)
 
 
 def _section(title: str, values: Values) -> list[str]:

@@ -20,6 +20,8 @@ class Bytes:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._listings: dict[str, Mapping[str, str] | None] = {}
+        self.asked = False
+        """Whether anything was asked: then an answer depends on what the cache has."""
         self.cache_of = lru_cache(maxsize=None)(self._open)
 
     def __enter__(self) -> Bytes:
@@ -29,6 +31,7 @@ class Bytes:
         self._listings.clear()
 
     def _open(self, output_root: str) -> Cache | None:
+        self.asked = True
         from dvc_modelver.dvcio.cache import Cache
         from dvc_modelver.dvcio.config import read_dvc_config
 
@@ -40,6 +43,7 @@ class Bytes:
 
     def listing(self, output: Output) -> Mapping[str, str] | None:
         """relpath -> md5 of a tracked directory; None when the cache does not have its listing."""
+        self.asked = True
         key = f"{output.root}:{output.digest}"
         if key not in self._listings:
             self._listings[key] = self._read_listing(output)

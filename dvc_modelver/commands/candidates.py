@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.evidence import in_cache, local_cache, released
@@ -13,14 +14,15 @@ from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Slice, Source
 from dvc_modelver.core.names import check_name, check_stage, from_tag, near, to_tag
 from dvc_modelver.core.registry import Model
-from dvc_modelver.core.releases import Candidate, ReleaseOptions, refuse_case_twin, slice_digest
+from dvc_modelver.core.releases import Candidate, Prepared, ReleaseOptions, refuse_case_twin, slice_digest
 from dvc_modelver.core.versions import Version
 from dvc_modelver.dvcio import facts as dvc_facts
 from dvc_modelver.dvcio.project import declared as read_declarations
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.dvcio.workspace import Saved, hash_workspace
-from dvc_modelver.errors import EnvironmentProblem, ModelverError, NotFound, Refused
+from dvc_modelver.errors import BadInput, EnvironmentProblem, ModelverError, NotFound, Refused
 from dvc_modelver.gitio.objects import CommitTree
+from dvc_modelver.gitio.refs import is_ancestor
 from dvc_modelver.gitio.worktree import Change, WorkTree, changes_in, read_changes, read_known
 
 
@@ -136,7 +138,10 @@ def read_model(project: Project, request: ReleaseRequest, tree: CommitTree, name
     at_head = request.rev is None and request.exp is None
     changes = read_changes(project.repository.git) if at_head else ()
     if at_head:
-        _refuse_dirty(project, changes_in(changes, _own_files(declared)), name)
+        card = [project.config.cards.path_of(name)] if request.cards and not request.prepare else []
+        _refuse_dirty(
+            project, (*changes_in(changes, _own_files(declared)), *changed_files(project, changes, card)), name
+        )
     with Bytes(project) as at_hand:
         facts = dvc_facts.artifact_facts(tree, declared, listing=at_hand.listing)
     if facts.source is Source.MISSING:
@@ -146,7 +151,14 @@ def read_model(project: Project, request: ReleaseRequest, tree: CommitTree, name
         _check_work_tree(project, changes, parts, facts, name)
     numbers = read_numbers(project, model, offline=request.offline, push=request.push)
     candidate = _candidate(project, tree, model, declared, facts, parts, numbers)
+    candidate = replace(candidate, prepared=_prepared(project, request, tree, model, numbers))
     return ReadModel(model=model, declared=declared, facts=facts, slice=parts, numbers=numbers, candidate=candidate)
+
+
+def changed_files(project: Project, changes: Sequence[Change], paths: Sequence[str]) -> tuple[Change, ...]:
+    """Those of `changes` that are the files at `paths`; a file that is not there has not changed with its folder."""
+    there = [path for path in paths if os.path.lexists(project.root / path)]
+    return tuple(change for change in changes if change.path in paths or any(change.is_in(path) for path in there))
 
 
 def _own_files(declared: Declared) -> list[str]:
@@ -212,6 +224,45 @@ def _candidate(
         content=lambda: released(project, tree, declared, facts),
         retired_tag=retired.name if retired is not None else None,
     )
+
+
+def _prepared(project: Project, request: ReleaseRequest, tree: CommitTree, model: Model, numbers: Numbers) -> Prepared:
+    """What the card names: a number that was prepared, unless it is that of a version which was released with it."""
+    path = project.config.cards.path_of(model.name)
+    if request.prepare and (project.root / path).is_file():
+        data: bytes | None = (project.root / path).read_bytes()
+    else:
+        data = tree.read(path)
+    version, marks = _naming(data)
+    if version is None or version in numbers.only_seen:
+        return Prepared()
+    binding = request.cards and not request.prepare
+    if not model.has(version):
+        return Prepared(version=version, binding=binding)
+    # Somebody may have taken the number for something else than what this card was prepared for.
+    commit = model.release_ref(version).target or ""
+    try:
+        theirs = _naming(project.tree(commit).read(path))
+    except ModelverError:
+        return Prepared()
+    same = theirs[0] == version and (theirs[1] == marks or is_ancestor(project.repository.git, commit, tree.commit))
+    return Prepared() if same else Prepared(version=version, binding=binding)
+
+
+def _naming(data: bytes | None) -> tuple[Version | None, tuple[object, ...]]:
+    """The version that a card's marks name, and the marks that name it; nothing for a card that cannot be read."""
+    if data is None or b" version=v" not in data:
+        return None, ()
+    from dvc_modelver.cards.document import parse_card
+    from dvc_modelver.cards.generate import named_in
+
+    try:
+        card = parse_card(data)
+        named = named_in(card).version
+        version = Version.parse(named) if named is not None else None
+    except BadInput:
+        return None, ()
+    return version, tuple((b.id, b.digest, b.attributes) for b in card.blocks if "version" in dict(b.attributes))
 
 
 def _slice_digest_of(project: Project, model: Model, version: Version | None) -> str | None:

@@ -5,15 +5,19 @@ The parsers are imported only when a file has to be parsed: a cached answer must
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.factscache import CommitFacts
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.declarations import Declared, FileProblem
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.errors import ModelverError
+
+if TYPE_CHECKING:
+    from dvc_modelver.commands.cardfacts import CardSource
 
 
 def read_ahead(project: Project, name: str, commits: Sequence[str]) -> None:
@@ -58,6 +62,7 @@ def commit_facts(project: Project, name: str, commit: str, at_hand: Bytes) -> Co
     known = project.facts_cache.get_all(name, commit)
     if known is not None:
         return known
+    from dvc_modelver.commands.cardfacts import TreeReader
     from dvc_modelver.dvcio import facts as dvc_facts
     from dvc_modelver.dvcio.project import declared_one
 
@@ -69,12 +74,28 @@ def commit_facts(project: Project, name: str, commit: str, at_hand: Bytes) -> Co
         return CommitFacts(params={}, metrics={})
     params = dvc_facts.params(tree, declared)
     metrics = dvc_facts.metrics(tree, declared, blob=at_hand.blob, listing=at_hand.listing)
+    environment, absent = _environment(TreeReader(project, tree, at_hand).source(declared))
     found = CommitFacts(
         declared=declared,
         params=params.values,
         metrics=metrics.values,
         data=dvc_facts.data_of(tree, declared),
-        problems=(*params.problems, *metrics.problems),
+        environment=environment,
+        problems=(*params.problems, *metrics.problems, *absent),
     )
     project.facts_cache.put_all(name, commit, found)
     return found
+
+
+def _environment(source: CardSource) -> tuple[Mapping[str, object] | None, tuple[FileProblem, ...]]:
+    """The training's environment as JSON has it, and the document when DVC keeps it and it is not at hand."""
+    found, _, absent = source.environment
+    gone = tuple(FileProblem(file=path, problem=f"{path} is in DVC's cache, and not at hand") for path in absent)
+    if found is None:
+        return None, gone
+    document: Mapping[str, object] = {}
+    if found.recorded is not None:
+        from dvc_modelver.core.environment import document as as_json
+
+        document = as_json(found.recorded)
+    return {"file": found.file, "sha256": found.digest, "recorded": found.recorded is not None, **document}, gone

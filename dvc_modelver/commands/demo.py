@@ -72,6 +72,7 @@ class Demonstrated:
 
 NEXT = (
     "modelver show digits@v0.2.0",
+    "modelver card show digits",
     "modelver get digits@v0.1.0 -o fetched/first.joblib",
     "modelver promote digits@v0.1.0 prod",
     "modelver history digits",
@@ -107,6 +108,10 @@ def story(template: Path) -> tuple[Step, ...]:
         Step(line="git commit -q -a -m 'Read digits with sixty trees' && git push -q origin main"),
         Step(line="modelver release digits --bump minor -m 'A larger forest' --push"),
         Step(line="modelver promote digits@v0.2.0 staging --push"),
+        Step(
+            line="modelver card show digits@v0.2.0 | sed -n '/^## What is new/,/^## Evaluation/p' | sed '$d'",
+            note="Each version has a card, in the commit that its tag names: people's words, and what the files say.",
+        ),
         Step(line="modelver list"),
         Step(
             line="python src/compare.py digits@v0.1.0 digits@v0.2.0",

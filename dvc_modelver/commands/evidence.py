@@ -10,12 +10,12 @@ from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import MAX_FILES, BlobLine, FileLine
 from dvc_modelver.core.releases import Released
+from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio.cache import Cache
 from dvc_modelver.dvcio.config import read_dvc_config
 from dvc_modelver.dvcio.content import Manifest, ManifestEntry, Piece, Pieces, find_pieces, hash_pieces, verify_output
 from dvc_modelver.dvcio.fetch import ensure_in_cache
 from dvc_modelver.errors import DataError
-from dvc_modelver.gitio.objects import CommitTree
 
 FILE, DIRECTORY = "file", "directory"
 
@@ -25,13 +25,13 @@ def in_cache(facts: ArtifactFacts) -> bool:
     return facts.output is not None and facts.output.cached and facts.source in (Source.STAGE, Source.DVC)
 
 
-def find_bytes(project: Project, tree: CommitTree, facts: ArtifactFacts) -> Pieces:
+def find_bytes(project: Project, tree: Tree, facts: ArtifactFacts) -> Pieces:
     """All files of the artifact, each where its bytes lie; what the cache lacks is fetched and checked first.
 
     Raises `DataError` when bytes are missing everywhere, corrupt in the remote, or when nobody keeps them.
     """
     if not in_cache(facts):
-        return _git_pieces(project, tree, facts)
+        return _git_pieces(tree, facts)
     output, around = facts.output, project.around
     if output is None:
         raise DataError(facts.problem or "DVC keeps no bytes of it")
@@ -48,7 +48,7 @@ def find_bytes(project: Project, tree: CommitTree, facts: ArtifactFacts) -> Piec
     return find_pieces(facts, cache)
 
 
-def verified(project: Project, tree: CommitTree, facts: ArtifactFacts) -> Manifest:
+def verified(project: Project, tree: Tree, facts: ArtifactFacts) -> Manifest:
     """The artifact's bytes, present here and equal to what DVC's digest says.  Raises `DataError` otherwise."""
     pieces = find_bytes(project, tree, facts)
     if in_cache(facts):
@@ -73,7 +73,7 @@ def local_cache(project: Project, facts: ArtifactFacts) -> Cache:
     return Cache(config.cache_dir)
 
 
-def _git_pieces(project: Project, tree: CommitTree, facts: ArtifactFacts) -> Pieces:
+def _git_pieces(tree: Tree, facts: ArtifactFacts) -> Pieces:
     """An artifact that Git keeps: a file, or every regular file of a folder."""
     if facts.lfs is not None:
         raise DataError(f"{facts.path} is kept by Git LFS, which modelver does not read", hint="git lfs pull; use DVC")
@@ -82,23 +82,17 @@ def _git_pieces(project: Project, tree: CommitTree, facts: ArtifactFacts) -> Pie
     data = tree.read(facts.path)
     if data is not None:
         return Pieces(kind=FILE, files=(Piece(path=Path(facts.path).name, source=data),), origin=facts.path)
-    files = sorted(_blobs(project, tree, facts.path), key=lambda piece: piece.path)
+    files = sorted(_blobs(tree, facts.path), key=lambda piece: piece.path)
     return Pieces(kind=DIRECTORY, files=tuple(files), origin=facts.path)
 
 
-def _blobs(project: Project, tree: CommitTree, folder: str) -> Iterator[Piece]:
-    entry = tree.entry(folder)
-    pending = [("", entry.oid)] if entry is not None else []
-    while pending:
-        prefix, oid = pending.pop()
-        for name, child in project.objects.tree(oid).items():
-            if child.is_directory:
-                pending.append((f"{prefix}{name}/", child.oid))
-            elif child.mode.startswith("100"):
-                yield Piece(path=f"{prefix}{name}", source=project.objects.blob(child.oid))
+def _blobs(tree: Tree, folder: str) -> Iterator[Piece]:
+    for path in tree.files("*"):
+        if path.startswith(f"{folder}/") and (data := tree.read(path)) is not None:
+            yield Piece(path=path.removeprefix(f"{folder}/"), source=data)
 
 
-def released(project: Project, tree: CommitTree, declared: Declared, facts: ArtifactFacts) -> Released:
+def released(project: Project, tree: Tree, declared: Declared, facts: ArtifactFacts) -> Released:
     """What the record says of the artifact: verified digests, and the files of the commit that name them."""
     blobs = tuple(
         BlobLine(entry.oid, path)

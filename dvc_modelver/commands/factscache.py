@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from dvc_modelver.core.declarations import Declared, FileProblem
 from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
 
 # Bump it when the meaning of a field changes; old files are then left alone.
-_FORMAT = "facts-1"
+_FORMAT = "facts-2"
 _FACTS, _OUTPUT = ArtifactFacts.__slots__, Output.__slots__
 
 
@@ -29,6 +30,8 @@ class CommitFacts:
     params: Values
     metrics: Values
     data: tuple[Output, ...] = ()
+    environment: Mapping[str, object] | None = None
+    """Of the training: `file`, its `sha256`, whether it was `recorded`, and then what the document says."""
     problems: tuple[FileProblem, ...] = ()
 
 
@@ -72,6 +75,7 @@ class FactsCache:
                 params=raw["params"],
                 metrics=raw["metrics"],
                 data=tuple(Output(**row) for row in raw["data"]),
+                environment=raw["environment"],
             )
         except (TypeError, ValueError, KeyError):
             return None

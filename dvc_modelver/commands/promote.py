@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dvc_modelver.commands.cardsections import refuse_unwritten
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import (
     Numbers,
@@ -40,7 +41,7 @@ def promote(
 
     Raises:
         NotFound: no such model or version, or the stage that `text` names is empty.
-        Refused: the version is withdrawn, or the model retired.
+        Refused: the version is withdrawn, the model retired, or sections that the stage needs are not written.
         BadInput: the stage's name is no name, or is not among the configured stages.
         Conflict: someone else promoted at the same time.
         DataError: the version's tag object is not sound.
@@ -52,6 +53,7 @@ def promote(
         version = resolve_version(model, reference)
         _refuse_unfit(model, version)
         model.refuse_unsound(model.release_ref(version))
+        refuse_unwritten(project, model, version, stage)
         numbers = read_numbers(project, model, offline=offline, push=push)
         held = model.holder(stage)
         holding = held.ref if held is not None and held.version == version else None

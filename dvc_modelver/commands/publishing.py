@@ -20,10 +20,14 @@ from dvc_modelver.gitio.commits import CardCommit
 from dvc_modelver.gitio.journal import Journal, clear_journal, finish, recover, remote_state, write_journal
 from dvc_modelver.gitio.lock import writing
 from dvc_modelver.gitio.refs import read_ref
-from dvc_modelver.gitio.remotes import PushRef, push, read_remote_tags
+from dvc_modelver.gitio.remotes import PushRef, fetch_objects, push, read_remote_tags
 from dvc_modelver.gitio.repository import operation_under_way
 from dvc_modelver.gitio.seenlog import seen_names
 from dvc_modelver.gitio.tagging import committer, create_tag_object
+
+MAX_FETCHED_TAGS = 20
+"""Of those that only the remote has, the highest: whoever lacks more should fetch."""
+FIRST = Version.parse("v0.0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,16 @@ class Outcome:
 
 
 @contextmanager
-def exclusive(project: Project, dry_run: bool) -> Iterator[None]:
-    """Hold the clone's lock and settle what a killed command left; a dry run does neither."""
+def exclusive(project: Project, dry_run: bool, *, inside_dvc: bool = False) -> Iterator[None]:
+    """Hold the clone's lock and settle what a killed command left; a dry run does neither.
+
+    `inside_dvc`: also within a running pipeline stage.
+    """
     if dry_run:
         yield
         return
-    refuse_inside_dvc(project)
+    if not inside_dvc:
+        refuse_inside_dvc(project)
     with writing(project.repository.state_dir):
         said = recover(project.repository)
         if said is not None:
@@ -93,6 +101,8 @@ class Numbers:
     """Which numbers of one artifact are in use, as far as can be known."""
 
     taken: frozenset[Version]
+    only_seen: frozenset[Version]
+    """Those that this clone once saw, and that neither it nor the remote has any more."""
     counter: int
     remote: Mapping[str, TagRef] | None
     """The remote's tags of the artifact by name; None when it was not asked."""
@@ -108,9 +118,8 @@ def read_numbers(project: Project, model: Model, *, offline: bool, push: bool) -
     if push and project.remote is None:
         raise EnvironmentProblem("there is no Git remote to push to", hint="git remote add origin URL")
     remote = None if offline else _ask_remote(project, model, push)
-    names = [parsed for parsed, _ in model.tag_refs()]
-    names += _parsed(seen_names(project.state_dir, _starts(model.name)), model.name)
-    names += _parsed(remote or (), model.name)
+    there = [*(parsed for parsed, _ in model.tag_refs()), *_parsed(remote or (), model.name)]
+    names = [*there, *_parsed(seen_names(project.state_dir, _starts(model.name)), model.name)]
     if remote and not any(model.tag_refs()):
         raise EnvironmentProblem(
             f"the remote {project.remote} has versions of {model.name} that this clone lacks", hint="git fetch --tags"
@@ -118,21 +127,40 @@ def read_numbers(project: Project, model: Model, *, offline: bool, push: bool) -
     if remote is not None:
         project.published.note(remote.values(), published=True)
     return Numbers(
-        taken=model.taken | {name.version for name in names if name.version is not None},
+        taken=model.taken | _versions(names),
+        only_seen=_versions(names) - _versions(there) - model.taken,
         counter=max((name.counter or 0 for name in names), default=0),
         remote=remote,
     )
 
 
-def refuse_released_elsewhere(model: Model, numbers: Numbers, commit: str) -> None:
-    """A version of this very commit that only the remote has is no reason for a second one.  Raises `Conflict`."""
+def _versions(names: Iterable[TagName]) -> frozenset[Version]:
+    return frozenset(name.version for name in names if name.version is not None)
+
+
+def refuse_released_elsewhere(project: Project, model: Model, numbers: Numbers, commit: str, slice_digest: str) -> None:
+    """What only the remote has as a version already is no reason for a second one.  Raises `Conflict`.
+
+    A version with a card is on a commit of its own, so the tags that this clone lacks are brought as objects that no
+    ref names: their records say what they are of.
+    """
     here = {ref.name for _, ref in model.tag_refs()}
-    for name, ref in (numbers.remote or {}).items():
-        tag = parse_tag_name(name)
-        if tag is None or tag.event is not Event.RELEASE or ref.target != commit or name in here:
-            continue
-        if str(replace(tag, event=Event.WITHDRAW_VERSION)) not in (numbers.remote or {}):
-            raise Conflict(f"the remote has {name} on this very commit", hint="git fetch --tags")
+    there = numbers.remote or {}
+    missing = [(tag, ref) for name, ref in there.items() if name not in here and (tag := parse_tag_name(name))]
+    released = [
+        (tag, ref)
+        for tag, ref in missing
+        if tag.event is Event.RELEASE and str(replace(tag, event=Event.WITHDRAW_VERSION)) not in there
+    ]
+    latest = sorted(released, key=lambda pair: pair[0].version or FIRST)[-MAX_FETCHED_TAGS:]
+    if latest and project.remote is not None:
+        fetch_objects(project.repository.git, project.remote, [PREFIX + ref.name for _, ref in latest])
+    tags = project.objects.tags([ref.oid for _, ref in latest])
+    for _, ref in released:
+        found = tags.get(ref.oid)
+        record = found.record if found is not None else None
+        if ref.target == commit or (record is not None and record.slice_digest == slice_digest):
+            raise Conflict(f"the remote has {ref.name}, made from the very same", hint="git fetch --tags")
 
 
 def unpublished(ref: TagRef, numbers: Numbers, model: str) -> list[TagRef]:

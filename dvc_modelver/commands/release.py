@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from dvc_modelver.commands.candidates import ReadModel, ReleaseRequest, read_model, read_names, read_target
+from dvc_modelver.cards.document import parse_card
+from dvc_modelver.commands.candidates import (
+    ReadModel,
+    ReleaseRequest,
+    changed_files,
+    read_model,
+    read_names,
+    read_target,
+)
+from dvc_modelver.commands.cardsections import refuse_missing, refuse_unwritten
+from dvc_modelver.commands.cardtext import CardFile, refuse_in_the_way, write_card_files
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import (
     Outcome,
@@ -22,6 +32,7 @@ from dvc_modelver.commands.publishing import (
     refuse_released_elsewhere,
     unpublished,
 )
+from dvc_modelver.commands.releasecards import release_cards
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.records import BlobLine
 from dvc_modelver.core.releases import (
@@ -31,33 +42,22 @@ from dvc_modelver.core.releases import (
 )
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event, TagName
+from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import ModelverError, Refused
-from dvc_modelver.gitio.commits import child_commit, commit_only, look_before, write_file
+from dvc_modelver.gitio.commits import blob_id, child_commit, commit_only, look_before
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
-from dvc_modelver.gitio.objects import CommitTree
-from dvc_modelver.gitio.worktree import changes_in, read_changes
+from dvc_modelver.gitio.worktree import Uncommitted, read_changes, read_known
+
+New = Sequence[tuple[ReadModel, PlannedVersion]]
+"""The models that get a new version."""
+Cards = Callable[[Project, Tree, Tree, New], Sequence[CardFile]]
+"""Gives the card files of new versions: facts from the first tree, what people wrote from the second.
+
+Those that differ from the commit's own are committed before tagging.
+"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardFile:
-    """One file that a version needs in its commit."""
-
-    model: str
-    path: str
-    """From the root."""
-    data: bytes
-
-
-Cards = Callable[[Project, CommitTree, Sequence[PlannedVersion]], Sequence[CardFile]]
-"""Says which card files new versions need; those that differ from the commit's own are committed before tagging."""
-
-
-def no_cards(project: Project, tree: CommitTree, versions: Sequence[PlannedVersion]) -> Sequence[CardFile]:
-    """Release without cards."""
-    return ()
-
-
-def release(project: Project, request: ReleaseRequest, cards: Cards = no_cards) -> Outcome:
+def release(project: Project, request: ReleaseRequest, cards: Cards = release_cards) -> Outcome:
     """Release the models, or say that they are released already.
 
     Args:
@@ -74,35 +74,51 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = no_cards) 
         plans = [plan_version(m.candidate, options, project.around.now()) for m in models]
         for m, plan in zip(models, plans, strict=True):
             if plan.new and not options.same_commit:
-                refuse_released_elsewhere(m.model, m.numbers, plan.commit)
-        written = _card_files(project, request, tree, plans, cards)
+                refuse_released_elsewhere(project, m.model, m.numbers, plan.commit, m.candidate.slice_digest)
+        new = [(m, plan) for m, plan in zip(models, plans, strict=True) if plan.new and request.cards]
+        # What people wrote into a card since the last commit goes into the pull request as well.
+        texts = Uncommitted(project.root, read_known(project.repository.git)) if request.prepare else tree
+        files = tuple(cards(project, tree, texts, new)) if new else ()
+        _refuse_unwritten(project, request, models, plans, files)
+        written = tuple(file for file in files if texts.read(file.path) != file.data)
         if request.prepare:
-            return _prepare(project, request, plans, written)
-        return _apply(project, request, models, plans, written)
+            return _prepare(project, request, plans, written, texts)
+        return _apply(project, request, models, plans, written, files)
 
 
-def _card_files(
-    project: Project, request: ReleaseRequest, tree: CommitTree, plans: Sequence[PlannedVersion], cards: Cards
-) -> tuple[CardFile, ...]:
-    """The card files that differ from the commit's own."""
-    new = [plan for plan in plans if plan.new]
-    if not new or not request.cards:
-        return ()
-    return tuple(card for card in cards(project, tree, new) if tree.read(card.path) != card.data)
+def _refuse_unwritten(
+    project: Project,
+    request: ReleaseRequest,
+    models: Sequence[ReadModel],
+    plans: Sequence[PlannedVersion],
+    cards: Sequence[CardFile],
+) -> None:
+    """What `--stage` needs written must be, as for a promote."""
+    stage = request.options.stage
+    if stage is None:
+        return
+    written = {card.model: card for card in cards if not card.picture}
+    for read, plan in zip(models, plans, strict=True):
+        card = written.get(plan.model)
+        if card is not None and card.data is not None:
+            refuse_missing(project.config, parse_card(card.data), card.path, f"{plan.model}@{plan.version}", stage)
+        elif not plan.new and plan.tags:
+            refuse_unwritten(project, read.model, plan.version, stage)
 
 
 def _prepare(
-    project: Project, request: ReleaseRequest, plans: Sequence[PlannedVersion], cards: Sequence[CardFile]
+    project: Project, request: ReleaseRequest, plans: Sequence[PlannedVersion], cards: Sequence[CardFile], texts: Tree
 ) -> Outcome:
     if not request.dry_run:
         for card in cards:
-            write_file(project.root / card.path, card.data)
+            refuse_in_the_way(project, texts, card)
+        write_card_files(project, cards)
     return Outcome(
         action="prepare",
         dry_run=request.dry_run,
         changed=bool(cards),
         models=tuple(_written(plan, None, None) for plan in plans),
-        steps=tuple(Step("write", card.path) for card in cards),
+        steps=tuple(Step("write" if card.data is not None else "remove", card.path) for card in cards),
     )
 
 
@@ -112,9 +128,11 @@ def _apply(
     models: Sequence[ReadModel],
     plans: Sequence[PlannedVersion],
     cards: Sequence[CardFile],
+    all_cards: Sequence[CardFile],
 ) -> Outcome:
     _check_commit_possible(project, request, cards)
     publication = _publication(project, request, models, plans)
+    publication = replace(publication, tags=_with_cards(project, publication.tags, all_cards))
     work = bool(publication.tags or publication.existing)
     steps = [Step("git commit", ", ".join(card.path for card in cards))] if cards else []
     steps += publication.steps(project.remote) if work else []
@@ -160,7 +178,7 @@ def _check_commit_possible(project: Project, request: ReleaseRequest, cards: Seq
             "HEAD is detached, and the card needs a commit on a branch",
             hint="git switch BRANCH; or --push-to BRANCH; or --no-card",
         )
-    dirty = changes_in(read_changes(project.repository.git), [card.path for card in cards])
+    dirty = changed_files(project, read_changes(project.repository.git), [card.path for card in cards])
     if dirty:
         raise Refused(f"{dirty[0].path} is not as committed", hint=f"git add {dirty[0].path} && git commit")
 
@@ -177,7 +195,7 @@ def _with_commit(
     if request.rev is not None or request.exp is not None or project.branch is None:
         commit = child_commit(project.repository, base, files, message)
         branch = (f"refs/heads/{request.push_to}", commit) if request.push_to else None
-        return replace(publication, tags=_on_commit(project, publication.tags, cards, commit), branch=branch)
+        return replace(publication, tags=_on_commit(publication.tags, commit), branch=branch)
     before = look_before(project.repository, files)
     write_journal(project.repository.state_dir, Journal(action="release", before=before))
     try:
@@ -188,18 +206,24 @@ def _with_commit(
             recover(project.repository)
         raise
     branch = (project.branch, card.commit) if publication.push else None
-    tags = _on_commit(project, publication.tags, cards, card.commit)
-    return replace(publication, tags=tags, branch=branch, card=card)
+    return replace(publication, tags=_on_commit(publication.tags, card.commit), branch=branch, card=card)
 
 
-def _on_commit(project: Project, tags: Sequence[NewTag], cards: Sequence[CardFile], commit: str) -> tuple[NewTag, ...]:
-    """The tags as they name `commit`, each release's record with its own card."""
-    tree = project.tree(commit)
-    lines = {card.model: BlobLine(e.oid, card.path) for card in cards if (e := tree.entry(card.path)) is not None}
+def _on_commit(tags: Sequence[NewTag], commit: str) -> tuple[NewTag, ...]:
+    return tuple(replace(tag, commit=commit) for tag in tags)
+
+
+def _with_cards(project: Project, tags: Sequence[NewTag], cards: Sequence[CardFile]) -> tuple[NewTag, ...]:
+    """The tags, each release's record with its own card, whether that is to be committed or is there already."""
+    lines = {
+        card.model: BlobLine(blob_id(card.data, project.head or ""), card.path)
+        for card in cards
+        if card.data is not None and not card.picture
+    }
     return tuple(
-        replace(tag, commit=commit, record=replace(tag.record, card=lines.get(tag.tag.name)))
-        if tag.tag.event is Event.RELEASE
-        else replace(tag, commit=commit)
+        replace(tag, record=replace(tag.record, card=lines[tag.tag.name]))
+        if tag.tag.event is Event.RELEASE and tag.tag.name in lines
+        else tag
         for tag in tags
     )
 

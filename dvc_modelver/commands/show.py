@@ -63,7 +63,7 @@ class VersionFacts:
     facts: CommitFacts
     """Params, metrics and data, as its commit has them."""
     card: str | None = None
-    environment: Mapping[str, object] | None = None
+    """Path of the model's card in its commit."""
 
     @property
     def params(self) -> Values:
@@ -72,6 +72,11 @@ class VersionFacts:
     @property
     def metrics(self) -> Values:
         return self.facts.metrics
+
+    @property
+    def environment(self) -> Mapping[str, object] | None:
+        """Of the training; None when its commit says nothing of it."""
+        return self.facts.environment
 
 
 def show_versions(project: Project, reference: Reference) -> tuple[VersionRow, ...]:
@@ -98,7 +103,17 @@ def show_version(project: Project, reference: Reference) -> VersionFacts:
     version = resolve_version(model, reference)
     with Bytes(project) as at_hand:
         row = _row(project, model, version, _stages_by_version(model), at_hand)
-        return VersionFacts(row=row, facts=commit_facts(project, model.name, row.commit, at_hand))
+        facts = commit_facts(project, model.name, row.commit, at_hand)
+        return VersionFacts(row=row, facts=facts, card=_card(project, row))
+
+
+def _card(project: Project, row: VersionRow) -> str | None:
+    """Where the card is in the version's commit: as its record says, else where cards are configured to be."""
+    if row.record is not None and row.record.card is not None:
+        return row.record.card.path
+    path = project.config.cards.path_of(row.name)
+    known = project.objects.commit(row.commit) is not None and project.tree(row.commit).entry(path) is not None
+    return path if known else None
 
 
 def _stages_by_version(model: Model) -> Mapping[Version, tuple[str, ...]]:

@@ -15,8 +15,8 @@ from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.refs import current_branch
 from dvc_modelver.gitio.repository import Repository
 
-Files = Mapping[str, bytes]
-"""Path from the root -> its new bytes."""
+Files = Mapping[str, bytes | None]
+"""Path from the root -> its new bytes; None: it goes."""
 # Path checkouts run post-checkout hooks, and DVC's restores whatever its cache holds.
 _NO_HOOKS = (f"core.hooksPath={os.devnull}",)
 
@@ -30,7 +30,7 @@ class Before:
     branch: str | None
     """The full name of the checked-out branch."""
     files: tuple[tuple[str, str], ...]
-    """(path, blob id of the bytes that we are about to put there)."""
+    """(path, blob id of the bytes that we are about to put there; empty: the file goes)."""
     folders: tuple[str, ...] = ()
     """Directories that the files need and that were not there, outermost first."""
 
@@ -130,11 +130,12 @@ def look_before(repository: Repository, files: Files) -> Before:
                 raise Refused(f"{parent} is a symbolic link: {path} would be written elsewhere")
         if os.path.lexists(root / path) and not _has_path(git, head, path):
             raise Refused(f"{path} is there, and Git does not keep it", hint=f"move {path} away, or commit it")
-        folders |= {parent: None for parent in parents if not (root / parent).exists()}
+        if files[path] is not None:
+            folders |= {parent: None for parent in parents if not (root / parent).exists()}
     return Before(
         head=head,
         branch=current_branch(git),
-        files=tuple((path, _blob_id(data, head)) for path, data in files.items()),
+        files=tuple((path, "" if data is None else blob_id(data, head)) for path, data in files.items()),
         folders=tuple(folders),
     )
 
@@ -151,8 +152,11 @@ def commit_only(repository: Repository, before: Before, files: Files, message: s
     try:
         try:
             for path, data in files.items():
-                write_file(root / path, data)
-            git.run("add", "--intent-to-add", "--", *files)
+                if data is None:
+                    (root / path).unlink(missing_ok=True)
+                else:
+                    write_file(root / path, data)
+            git.run("add", "--intent-to-add", "--", *(path for path, data in files.items() if data is not None))
             # Hooks would inherit literal pathspecs, and theirs (`git diff -- '*.py'`) would find nothing.
             named = [f":(top,literal){path}" for path in files]
             git.run("commit", "--quiet", "--only", "-F", "-", "--", *named, stdin=message.encode(), literal=False)
@@ -187,10 +191,10 @@ def undo_commit(repository: Repository, before: Before) -> bool:
             return False
         git.run("update-ref", "-m", "modelver: put back", "HEAD", before.head, now)
     for path, ours in before.files:
-        if _staged(git, path) in (ours, _blob_id(b"", ours)):
+        if (_staged(git, path) or "") in (ours, blob_id(b"", before.head)):
             git.run("reset", "--quiet", "--", path)
         content = _content(root / path)
-        if content is None or _blob_id(content[0], ours) != ours:
+        if (blob_id(content[0], before.head) if content is not None else "") != ours:
             continue
         if _has_path(git, before.head, path):
             git.run("checkout", "--quiet", before.head, "--", path, config=_NO_HOOKS)
@@ -205,11 +209,7 @@ def _is_ours(git: GitProcess, before: Before, commit: str) -> bool:
     if _parents(git, commit) != [before.head]:
         return False
     ours = dict(before.files)
-    return all(
-        path in ours and git.complete("rev-parse", "--verify", "--quiet", f"{commit}:{path}").stdout.decode().strip()
-        == ours[path]
-        for path in _changed(git, before.head, commit)
-    )  # fmt: skip
+    return all(ours.get(path) == blob for path, blob in _changed(git, before.head, commit).items())
 
 
 def _remove_folders(repository: Repository, before: Before) -> None:
@@ -220,7 +220,7 @@ def _remove_folders(repository: Repository, before: Before) -> None:
             return
 
 
-def _blob_id(data: bytes, like: str) -> str:
+def blob_id(data: bytes, like: str) -> str:
     """The Git id of a blob, in the object format of the id `like`."""
     algorithm = "sha1" if len(like) == 40 else "sha256"
     return hashlib.new(algorithm, b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
@@ -255,30 +255,35 @@ def _parents(git: GitProcess, commit: str) -> Sequence[str]:
     return git.line("rev-list", "--parents", "-n", "1", commit).split()[1:]
 
 
-def _changed(git: GitProcess, old: str, new: str) -> set[str]:
-    changed = git.text("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-    return {path for path in changed.split("\0") if path}
+def _changed(git: GitProcess, old: str, new: str) -> Mapping[str, str]:
+    """Path -> its blob in `new`, empty where it is gone, of every file that differs."""
+    fields = git.text("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
+    heads = (head.split(" ") for head in fields[0:-1:2])
+    return {path: "" if head[1] == "000000" else head[3] for head, path in zip(heads, fields[1::2], strict=True)}
 
 
 def _check_commit(git: GitProcess, old: str, new: str, files: Files) -> None:
     """`new` is one commit on `old` that differs in exactly `files`, with exactly these bytes."""
-    names = _changed(git, old, new)
-    others = names - set(files)
+    changed = _changed(git, old, new)
+    others = changed.keys() - files.keys()
     if _parents(git, new) != [old] or others:
         raise Refused(f"something else got into the commit: {', '.join(sorted(others)) or 'another parent'}")
     for path, data in files.items():
-        if path not in names or git.run("cat-file", "blob", f"{new}:{path}") != data:
+        if changed.get(path) != ("" if data is None else blob_id(data, old)):
             raise Refused(f"a hook altered {path}", hint="let the hook leave that file alone")
 
 
 def child_commit(repository: Repository, parent: str, files: Files, message: str) -> str:
-    """A commit on `parent` that only adds `files`; no branch, index or work tree is touched."""
+    """A commit on `parent` that differs in `files` alone; no branch, index or work tree is touched."""
     git = repository.git
     sign = is_true(git.config.get("commit.gpgsign"))
     with tempfile.TemporaryDirectory(prefix="modelver-index-") as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", parent, env=env)
         for path, data in files.items():
+            if data is None:
+                git.run("update-index", "--force-remove", "--", path, env=env)
+                continue
             blob = git.run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
             git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
         tree = git.run("write-tree", env=env).decode().strip()

@@ -157,6 +157,11 @@ def read_ref(git: GitProcess, ref: str) -> str | None:
     return done.stdout.decode("ascii").strip() or None
 
 
+def is_ancestor(git: GitProcess, commit: str, of: str) -> bool:
+    """Whether the history of `of` holds `commit`; False too when one of them is not here."""
+    return git.complete("merge-base", "--is-ancestor", commit, of).status == 0
+
+
 def current_branch(git: GitProcess) -> str | None:
     """The full name of the checked-out branch (`refs/heads/main`), born or not; None when HEAD is detached."""
     done = git.complete("symbolic-ref", "--quiet", "HEAD")

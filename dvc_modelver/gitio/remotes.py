@@ -37,6 +37,12 @@ def read_remote_tags(git: GitProcess, remote: str, patterns: Sequence[str] = ())
     return parse_show_ref(done.stdout.replace(b"\t", b" "))
 
 
+def fetch_objects(git: GitProcess, remote: str, refs: Sequence[str]) -> None:
+    """Bring what the remote's `refs` name as objects, and change no ref; what cannot be had is left out."""
+    quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+    git.complete("fetch", *quiet, "--refmap=", "--", remote, *refs, env={"GIT_TERMINAL_PROMPT": "0"})
+
+
 def push_url(git: GitProcess, remote: str) -> str:
     """Where a push to `remote` goes: a mirror that one fetches from may lag behind it."""
     done = git.complete("remote", "get-url", "--push", "--", remote)

@@ -109,3 +109,16 @@ class WorkTree:
             for name in files:
                 if wanted(name):
                     yield name if where == "." else f"{where}/{name}"
+
+
+class Uncommitted(WorkTree):
+    """The work tree as a commit of all of it would be: files that Git tracks or would add, and no others."""
+
+    def __init__(self, root: Path, known: Sequence[str]) -> None:
+        super().__init__(root, known)
+        self._files = frozenset(known)
+        parts = (path.split("/") for path in known)
+        self._folders = frozenset("/".join(names[:n]) for names in parts for n in range(1, len(names)))
+
+    def entry(self, path: str) -> Entry | None:
+        return super().entry(path) if path in self._files or path in self._folders else None

@@ -90,13 +90,19 @@ def test_an_unreachable_remote_stops_the_first_release_unless_offline(modelver: 
     refused(modelver, dvc_repo.git, "push", code=6)
 
 
-def test_a_detached_head_is_read_and_released(modelver: Modelver, released: DvcRepo) -> None:
-    """A release without a card needs no branch."""
+@pytest.mark.parametrize("card", [False, True], ids=["no card", "current card"])
+def test_a_detached_head_is_read_and_released(modelver: Modelver, released: DvcRepo, card: bool) -> None:
+    """A release that needs no commit needs no branch; one that does is refused."""
     released.fake_train(9)
     released.git("checkout", "-q", "--detach")
     read_all(modelver, released.git)
-    modelver("release", "churn", cwd=released.git)
-    assert released.git.rev("churn@v0.2.1^{commit}") == released.git.rev("HEAD")
+    refused(modelver, released.git, "release", "churn", code=3)
+    if card:
+        modelver("release", "churn", "--prepare", cwd=released.git)
+        released.git.commit("The card, reviewed")
+    head = released.git.rev("HEAD")
+    modelver("release", "churn", *([] if card else ["--no-card"]), cwd=released.git)
+    assert released.git.rev("churn@v0.2.1^{commit}") == head == released.git.rev("HEAD")
 
 
 DIRTY = {
@@ -137,7 +143,10 @@ def test_other_dirty_files_are_named_and_left_alone(modelver: Modelver, dvc_repo
     assert "README.md" in result.err
     assert "notes.txt" in result.err
     after = snapshot(dvc_repo.git)
-    assert {key for key in after if after[key] != before.get(key)} == {"ref refs/tags/churn@v0.1.0"}
+    made = {"ref refs/tags/churn@v0.1.0", "ref refs/heads/main", "file model_cards/churn.md", ".git/index"}
+    assert {key for key in {*before, *after} if after.get(key) != before.get(key)} == made
+    assert dvc_repo.git("diff", "--name-only", "HEAD^", "HEAD") == "model_cards/churn.md"
+    assert dvc_repo.git("status", "--porcelain") == " M README.md\nA  notes.txt\n?? src/evaluate.py.bak"
 
 
 def test_a_declaration_that_is_not_committed_is_refused(modelver: Modelver, plain_repo: Git) -> None:

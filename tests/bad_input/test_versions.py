@@ -70,13 +70,16 @@ def test_a_number_below_the_highest_is_refused_unless_asked(modelver: Modelver, 
 
 
 def test_a_deleted_number_stays_taken_where_it_was_seen(modelver: Modelver, released: DvcRepo) -> None:
-    """A tag that vanished from this clone keeps its number, and doctor names it."""
+    """A tag that vanished from this clone keeps its number, also while the card names it; doctor names it too."""
     modelver("list", cwd=released.git)
     released.git("tag", "-d", "churn@v0.2.0")
     problems = modelver("doctor", "--json", cwd=released.git, code=1).json["problems"]
     assert [p["ref"] for p in problems] == ["refs/tags/churn@v0.2.0"]
     released.fake_train(9)
     refused(modelver, released.git, "release", "churn", "--version", "v0.2.0", code=4)
+    for more in ((), ("--no-card",), ("--bump", "patch"), ("--version", "v0.2.1")):
+        planned = modelver("release", "churn", "--dry-run", "--json", *more, cwd=released.git).json
+        assert planned["models"][0]["version"] == "v0.2.1", more
     assert modelver("release", "churn", "--json", cwd=released.git).json["models"][0]["version"] == "v0.2.1"
 
 

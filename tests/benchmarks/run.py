@@ -49,10 +49,12 @@ class Sizes:
     """Versions of each of ten models in the repository that shows how time grows."""
     big_mb: int
     """The model that `get` fetches."""
+    versions_with_cards: int
+    """Of each of fifty models."""
 
 
-FULL = Sizes(versions=1000, commits=10_000, many=10_000, big_mb=1000)
-QUICK = Sizes(versions=5, commits=60, many=15, big_mb=3)
+FULL = Sizes(versions=1000, commits=10_000, many=10_000, big_mb=1000, versions_with_cards=40)
+QUICK = Sizes(versions=5, commits=60, many=15, big_mb=3, versions_with_cards=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +388,52 @@ class Bench:
         )
         remove()
 
+    @functools.cached_property
+    def carded(self) -> Path:
+        """50 models of 40 versions, each with its card, all committed."""
+        options = ("--models", 50, "--versions", self.sizes.versions_with_cards, "--seed", 1)
+        path = self.repository("cards", *options)
+        if not (path / "model_cards").exists():
+            self._cards(path)
+        return path
+
+    @functools.cached_property
+    def one_card(self) -> Path:
+        """One model, whose bytes are in the cache, and its card."""
+        path = self.repository("card", "--models", 1, "--versions", 2, "--with-cache", 1, "--seed", 5)
+        if not (path / "model_cards").exists():
+            self._cards(path)
+        return path
+
+    def _cards(self, repo: Path) -> None:
+        subprocess.run([*MODELVER, "card", "update"], cwd=repo, env=self.env, stdout=subprocess.DEVNULL, check=True)
+        self._git(repo, "add", "model_cards")
+        self._git(repo, "commit", "-q", "-m", "Cards")
+
+    def row_card_check(self) -> Iterator[Comparison]:
+        yield Comparison(
+            row="card-check",
+            work=f"modelver card check, 50 models, {50 * self.sizes.versions_with_cards:,} versions",
+            against="py+typer",
+            ours=Side([self.modelver(self.carded, "card", "check", "-q")]),
+            theirs=Side([self.typer()]),
+            budget=3,
+        )
+
+    def row_card_update(self) -> Iterator[Comparison]:
+        repo = self.one_card
+        yield Comparison(
+            row="card-update",
+            work="modelver card update NAME, a new card",
+            against="py+typer",
+            ours=Side(
+                [self.modelver(repo, "card", "update", "churn")],
+                lambda: (repo / "model_cards" / "churn.md").unlink(missing_ok=True),
+            ),
+            theirs=Side([self.typer()]),
+            budget=4,
+        )
+
     def row_memory(self) -> Iterator[Memory]:
         for args in (
             ("list",),
@@ -464,7 +512,7 @@ class Bench:
         return self.sample(Side([Command(["git", "--version"], self.folder)])).rss
 
 
-ROWS = ("start", "list", "show", "facts", "release", "promote", "get", "memory")
+ROWS = ("start", "list", "show", "facts", "release", "promote", "get", "card-check", "card-update", "memory")
 
 
 def _sha256() -> list[str]:
@@ -486,7 +534,7 @@ def measure(bench: Bench, rows: Sequence[str], runs: int) -> Iterator[Line]:
     """Every line of these rows; one that cannot be measured says why and does not end the others."""
     for row in rows:
         try:
-            for line in getattr(bench, f"row_{row}")():
+            for line in getattr(bench, f"row_{row.replace('-', '_')}")():
                 try:
                     if isinstance(line, Memory):
                         yield bench.remember(line)

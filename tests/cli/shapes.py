@@ -127,6 +127,15 @@ WRITING = {
     ],
     "steps": [{"do": str, "target": str}],
 }
+FINDING = {"line": (int, None), "block": (str, None), "problem": str, "remedy": str}
+CARD_CHECK = {
+    "schema": int,
+    "ok": bool,
+    "cards": [
+        {"name": str, "path": str, "version": (V, None), "ok": bool, "problems": [FINDING], "notes": [FINDING]},
+    ],
+}
+CARD_SHOW = {"schema": int, "name": str, "version": (V, None), "path": str, "text": str}
 ERROR = {"schema": int, "error": {"code": int, "kind": str, "message": str, "hint": str}}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from dvc_modelver._version import __version__
+from dvc_modelver.cli import card as card_group
 from dvc_modelver.cli.main import COMMANDS
 from dvc_modelver.cli.table import Table, render_csv, render_markdown, render_text, width
 from dvc_modelver.core.text import one_line
@@ -240,6 +242,28 @@ def test_numbers_that_are_not_finite(dvc_repo: DvcRepo, run: Run) -> None:
     assert answer["metrics"]["metrics.json"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity", r"d\.e.f": 1}
 
 
+def test_card_json(busy: DvcRepo, run: Run) -> None:
+    """`card update`, `card check` and `card show` have the contract's keys."""
+    busy.fake_train(11)
+    updated = run("card", "update", "--json").json
+    assert faults(updated, shapes.WRITING) == []
+    assert (updated["action"], updated["changed"], updated["dry_run"]) == ("card update", True, False)
+    assert updated["models"] == [
+        {"name": "churn", "version": None, "stage": None, "tag": None, "commit": None, "published": None}
+    ]
+    assert updated["steps"] == [{"do": "write", "target": "model_cards/churn.md"}]
+    checked = run("card", "check", "--json").json
+    assert faults(checked, shapes.CARD_CHECK) == []
+    assert (checked["ok"], [(card["name"], card["ok"]) for card in checked["cards"]]) == (True, [("churn", True)])
+    failed = run("--json", "card", "check", "churn", "--stage", "prod", code=1).json
+    assert faults(failed, shapes.CARD_CHECK) == []
+    assert (failed["ok"], failed["cards"][0]["ok"], len(failed["cards"][0]["problems"])) == (False, False, 3)
+    shown = run("card", "show", "churn@v0.2.0", "--json").json
+    assert faults(shown, shapes.CARD_SHOW) == []
+    assert (shown["name"], shown["version"], shown["path"]) == ("churn", "v0.2.0", "model_cards/churn.md")
+    assert run("card", "show", "--json").json["version"] is None
+
+
 # Errors --------------------------------------------------------------------------------------------
 
 ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
@@ -254,7 +278,10 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a bad bump": (("release", "churn", "--bump", "huge"), 2, "bad-input"),
     "a bad date": (("history", "--at", "yesterday"), 2, "bad-input"),
     "options that exclude each other": (("list", "--md", "--csv"), 2, "bad-input"),
+    "an unknown command of a group": (("card", "udpate"), 2, "bad-input"),
+    "an unknown option of a command of a group": (("card", "check", "--stgae", "prod"), 2, "bad-input"),
     "an unknown model": (("show", "chrun"), 7, "not-found"),
+    "an unknown model's card": (("card", "check", "chrun"), 7, "not-found"),
     "an unknown version": (("show", "churn@v7.0.0"), 7, "not-found"),
     "an unknown stage": (("show", "churn#production"), 7, "not-found"),
     "an empty stage": (("get", "churn#dev"), 7, "not-found"),
@@ -611,17 +638,34 @@ def test_version(run: Run, modelver: Modelver, tmp_path: Path) -> None:
     assert modelver.process("--version", cwd=tmp_path).out == f"modelver {__version__}\n"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+GROUPS = {"card": card_group}
+SINGLE = [name for name in COMMANDS if name not in GROUPS]
+INSIDE = [f"{group} {name}" for group, module in GROUPS.items() for name in module.COMMANDS]
+
+
+@pytest.mark.parametrize("name", [*SINGLE, *INSIDE])
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_has_examples(run: Run, name: str, flag: str) -> None:
     """Every command's help shows how it is called, with examples that begin with the command itself."""
-    shown = run(name, flag).out
+    shown = run(*name.split(), flag).out
     assert shown.startswith(f"Usage: modelver {name} ")
     _, found, examples = shown.partition("Examples:\n")
     assert found
     assert examples.split("\n\n")[0].strip().startswith(f"modelver {name}")
     for option in ("-C PATH", "--quiet", "--verbose", "--no-color", "--json", "--help"):
         assert option in shown
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_groups_help_lists_its_commands(run: Run, name: str) -> None:
+    """A group shows examples and each of its commands, with --help and when nothing else is said."""
+    shown = run(name, "--help").out
+    assert shown.startswith(f"Usage: modelver {name} ")
+    assert f"Examples:\n    modelver {name} " in shown
+    for command, line in GROUPS[name].COMMANDS.items():
+        assert re.search(rf"^  {command} +{re.escape(line)}$", shown, re.MULTILINE)
+    assert run(name, code=2).out == shown
+    assert run(name, "--json", code=2).json["error"]["code"] == 2
 
 
 @pytest.mark.parametrize("name", ["list", "show", "history"])
@@ -631,10 +675,10 @@ def test_tables_have_their_options(run: Run, name: str) -> None:
     assert all(option in shown for option in ("--md", "--csv", "--repo PATH|URL"))
 
 
-@pytest.mark.parametrize("name", ["release", "promote", "withdraw", "retire", "push", "get", "init"])
+@pytest.mark.parametrize("name", ["release", "promote", "withdraw", "retire", "push", "get", "init", "card update"])
 def test_writing_commands_have_a_dry_run(run: Run, name: str) -> None:
     """Commands that change something can say what they would do."""
-    assert "--dry-run" in run(name, "--help").out
+    assert "--dry-run" in run(*name.split(), "--help").out
 
 
 def test_program_help(run: Run) -> None:

@@ -40,10 +40,15 @@ def test_odd_ref_names_are_data(box: Box) -> None:
     for name in ODD_NAMES:
         write_ref(box.git, name, box.git.rev("churn@v0.2.0^{commit}"))
     write_ref(box.git, "refs/tags/-d@v1.0.0", box.git.rev("churn@v0.2.0^{}"))
-    report = attack(box, {"release new": ["release", "churn", "--allow-unchanged", "--same-commit"]})
+    release = ["release", "churn", "--allow-unchanged", "--same-commit"]
+    report = attack(box, {"release new": release}, may_write=["model_cards/churn.md"])
     for name in ("show latest", "get old", "get", "get elsewhere"):
         assert report.results[name].code == 0, report.results[name]
-    assert box.git.rev("HEAD") == box.git.rev("refs/tags/churn@v0.2.0^{commit}")
+    # The release made its card's commit, and that is all that moved.
+    assert report.results["release new"].code == 0, report.results["release new"]
+    assert box.git.rev("HEAD") == box.git.rev("refs/tags/churn@v0.2.1^{commit}")
+    assert box.git.rev("HEAD^") == box.git.rev("refs/tags/churn@v0.2.0^{commit}")
+    assert box.git("diff", "--name-only", "HEAD^", "HEAD") == "model_cards/churn.md"
 
 
 def test_odd_ref_names_with_annotated_tags_are_data(box: Box) -> None:

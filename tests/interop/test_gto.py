@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.interop.pair import Pair
+from tests.reliability.tools import check_card
 from tests.support import Clones, DvcRepo, GtoOracle, Modelver, snapshot
 from tests.support.gto import GtoFailed
 
@@ -37,6 +38,7 @@ def two_versions(pair: Pair) -> tuple[bytes, bytes]:
 
 def test_gto_reads_what_we_write(pair: Pair) -> None:
     """After each of our writing commands GTO names the same events, versions and holders."""
+    start = pair.git.rev()
     for command in (
         ["release", "churn"],
         ["release", NESTED, "--version", "v1.0.0"],
@@ -69,6 +71,23 @@ def test_gto_reads_what_we_write(pair: Pair) -> None:
         "nlp/team=ranker@deprecated",
         "nlp/team=ranker@v1.0.0",
     ]
+    # Each of the three versions is on a commit of its own that has its card.
+    subjects = pair.git("log", "--reverse", "--format=%s", f"{start}..HEAD").splitlines()
+    assert [line.startswith("Release ") for line in subjects] == [True, True, False, True]
+    check_card(pair.git, "churn@v0.1.0")
+    check_card(pair.git, "churn@v0.2.0")
+
+
+def test_gto_reads_cards_beside_the_branch(pair: Pair) -> None:
+    """A version that is the child of a commit, on no branch, is one version for GTO and DVC as well."""
+    first, head = pair.repo.model.read_bytes(), pair.git.rev()
+    pair.train(9)
+    pair.run("release", "churn", "--rev", head, "--stage", "prod")
+    assert pair.git.rev("churn@v0.1.0^{commit}^") == head
+    pair.assert_agreed()
+    pair.run("promote", "churn", "dev")
+    pair.assert_agreed()
+    assert pair.dvc_get(stage="prod") == pair.get("churn#prod") == first
 
 
 def test_gto_reads_reopened_models(pair: Pair) -> None:
@@ -470,14 +489,23 @@ def test_a_bad_tag_costs_only_itself(pair: Pair, name: str, rev: str, problem: s
     assert all(problem in p["problem"] for p in diagnosis["problems"] if problem)
 
 
-def test_two_versions_on_one_commit(pair: Pair) -> None:
-    """A second version on a commit that is in a stage: GTO fails for every model, we say which version is meant."""
+@pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
+def test_two_versions_on_one_commit(pair: Pair, card: bool) -> None:
+    """A second version on a commit that is in a stage: GTO fails for every model, we say which version is meant.
+
+    With its card it has a commit of its own, and GTO reads it.
+    """
     two_versions(pair)
     pair.run("promote", "churn@v0.1.1", "prod")
     pair.run("release", "churn", "--version", "v0.2.0", code=3)
-    pair.run("release", "churn", "--version", "v0.2.0", "--same-commit")
-    with pytest.raises(GtoFailed, match=r"0\.1\.1.*0\.2\.0"):
-        pair.gto.show()
+    pair.run("release", "churn", "--version", "v0.2.0", "--same-commit", *([] if card else ["--no-card"]))
+    if card:
+        assert pair.git.rev("churn@v0.2.0^{commit}^") == pair.git.rev("churn@v0.1.1^{commit}")
+        pair.assert_agreed()
+    else:
+        assert pair.git.rev("churn@v0.2.0^{commit}") == pair.git.rev("churn@v0.1.1^{commit}")
+        with pytest.raises(GtoFailed, match=r"0\.1\.1.*0\.2\.0"):
+            pair.gto.show()
     assert (pair.latest(), pair.stages()) == ("v0.2.0", {"prod": "v0.1.1"})
 
 
@@ -530,12 +558,23 @@ def test_gto_leaves_the_loser_a_version_of_its_own(racers: Clones) -> None:
     assert racers.bao.git.rev(tag) == racers.bao.git.rev() != racers.hub.rev(tag) == racers.ada.git.rev()
 
 
-def test_we_leave_the_loser_as_before(racers: Clones, modelver: Modelver) -> None:
-    """Two people release one number: the loser's clone is untouched, and its next try takes the next number."""
-    modelver("release", "churn", "--version", "v0.1.1", "--push", cwd=racers.ada.git)
+@pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
+def test_we_leave_the_loser_as_before(racers: Clones, modelver: Modelver, card: bool) -> None:
+    """Two people release one number: the loser's clone is untouched, and its next try takes the next number.
+
+    A card's commit needs the branch: that the loser first has to bring up to date.
+    """
+    more = [] if card else ["--no-card"]
+    modelver("release", "churn", "--version", "v0.1.1", "--push", *more, cwd=racers.ada.git)
     before = snapshot(racers.bao.git)
-    modelver("release", "churn", "--version", "v0.1.1", "--push", cwd=racers.bao.git, code=4)
+    modelver("release", "churn", "--version", "v0.1.1", "--push", *more, cwd=racers.bao.git, code=4)
     assert snapshot(racers.bao.git) == before
-    modelver("release", "churn", "--push", cwd=racers.bao.git)
+    if card:
+        modelver("release", "churn", "--push", cwd=racers.bao.git, code=4)
+        assert snapshot(racers.bao.git) == before
+        racers.bao.git("fetch", "-q")
+        racers.bao.git("merge", "-q", "-s", "ours", "-m", "Ours", "origin/main")
+    modelver("release", "churn", "--push", *more, cwd=racers.bao.git)
     assert racers.hub.tags() == ["churn@v0.1.0", "churn@v0.1.1", "churn@v0.1.2"]
     assert racers.hub.rev("refs/tags/churn@v0.1.2^{}") == racers.bao.git.rev()
+    assert not card or racers.hub.rev("main") == racers.bao.git.rev()

@@ -1,7 +1,7 @@
 """A process that has everything imported and forks a child for each command: hundreds of kills and races a minute.
 
 Started as a script.  It reads one JSON object a line from stdin, forks, and answers with the child's exit status and
-output; `card` asks for a release with a stand-in card, `kill` for an audit hook that kills the child.
+output; `kill` asks for an audit hook that kills the child.
 """
 
 from __future__ import annotations
@@ -11,31 +11,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
-
-CARD = "model_cards/{name}.md"
-
-
-def stand_in_cards(project: Any, tree: Any, versions: Sequence[Any]) -> list[Any]:
-    """A card for each new version that names it."""
-    from dvc_modelver.commands.release import CardFile
-
-    return [
-        CardFile(model=v.model, path=CARD.format(name=v.model), data=f"# {v.model} {v.version}\n".encode())
-        for v in versions
-    ]
-
-
-def run(argv: list[str], card: bool) -> int:
-    """One command line; with `card` its releases have the stand-in card."""
-    import dvc_modelver.cli.release as cli
-    from dvc_modelver.cli.main import main
-    from dvc_modelver.commands.release import release
-
-    if card:
-        cli.release = lambda project, request: release(project, request, stand_in_cards)
-    return main(argv)
 
 
 def _writes(event: str, args: tuple[Any, ...]) -> bool:
@@ -66,6 +43,8 @@ def kill_at(number: int) -> list[int]:
 
 def child(order: dict[str, Any]) -> None:
     """Never returns."""
+    from dvc_modelver.cli.main import main
+
     os.setpgid(0, 0)
     os.chdir(order["cwd"])
     os.environ.clear()
@@ -80,7 +59,7 @@ def child(order: dict[str, Any]) -> None:
     try:
         if order.get("kill") is not None:
             seen = kill_at(order["kill"])
-        code = run(order["argv"], order.get("card", False))
+        code = main(order["argv"])
         sys.stdout.flush()
         sys.stderr.flush()
         number = seen[0]
@@ -96,8 +75,11 @@ def serve() -> None:
     import dvc_modelver.commands.bytes_at_hand
     import dvc_modelver.dvcio.push
     import dvc_modelver.dvcio.yaml12  # noqa: F401
+    from dvc_modelver.cards.generate import BLOCKS
 
-    main.build_app(["release", "promote", "withdraw", "retire", "push", "doctor", "list"])
+    for block in BLOCKS:
+        import_module(f"dvc_modelver.cards.blocks.{block}")
+    main.build_app(["release", "promote", "withdraw", "retire", "push", "doctor", "list", "card"])
     with tempfile.TemporaryDirectory() as folder:
         for line in sys.stdin:
             order = json.loads(line)

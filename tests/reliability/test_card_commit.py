@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from dvc_modelver.core.tagobjects import parse_tag_object
-from tests.reliability.server import CARD
-from tests.reliability.tools import Server, fsck, hook, journal, litter, tags_of
+from tests.reliability.tools import (
+    CARD,
+    KILLED,
+    MODEL_CARD,
+    Server,
+    changed,
+    check_blocks,
+    check_card,
+    fsck,
+    hook,
+    journal,
+    litter,
+    pictures,
+    record_of,
+    tags_of,
+    with_plots,
+)
 from tests.support import Clones, DvcRepo, Git, snapshot
 
-MODEL_CARD = CARD.format(name="churn")
 TAG = "churn@v0.1.0"
 
 
 def card_release(server: Server, repo: Git, *more: str, code: int | None = 0, **env: str) -> str:
-    """`release churn` with the stand-in card; what it says on stderr."""
-    return server(repo, "release", "churn", *more, code=code, card=True, env=env).err
+    """`release churn`; what it says on stderr."""
+    return server(repo, "release", "churn", *more, code=code, env=env).err
 
 
 def add_work(repo: Git) -> None:
@@ -54,9 +68,13 @@ def test_only_the_card_is_committed(dvc_repo: DvcRepo, server: Server) -> None:
     assert repo("status", "--porcelain") == status
     assert stages(repo) - staged == {line for line in stages(repo) if line.endswith(MODEL_CARD)}
     assert staged - stages(repo) == set()
-    after = snapshot(repo)
-    changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-    assert changed == {f"file {MODEL_CARD}", f"ref refs/tags/{TAG}", "ref refs/heads/main", ".git/index"}
+    assert changed(before, snapshot(repo)) == {
+        f"file {MODEL_CARD}",
+        f"ref refs/tags/{TAG}",
+        "ref refs/heads/main",
+        ".git/index",
+    }
+    assert check_card(repo, TAG) == (repo.path / MODEL_CARD).read_text()
     fsck(repo)
 
 
@@ -69,11 +87,115 @@ def test_a_card_that_is_there_is_replaced(dvc_repo: DvcRepo, server: Server) -> 
     dvc_repo.fake_train(9)
     card_release(server, repo)
     assert repo("diff", "--name-status", "HEAD^", "HEAD") == f"M\t{MODEL_CARD}"
-    assert (repo.path / MODEL_CARD).read_text() == "# churn v0.1.1\n"
+    text = check_card(repo, "churn@v0.1.1")
+    assert (repo.path / MODEL_CARD).read_text() == text
+    assert f"base=v0.1.0 base-commit={repo.rev(f'{TAG}^{{commit}}')} -->" in text
     assert repo("ls-tree", "HEAD", MODEL_CARD).startswith("100755")
     head = repo.rev()
     card_release(server, repo)
     assert repo.rev() == head
+    assert len(tags_of(repo)) == 2
+
+
+def test_pictures_go_with_the_card(dvc_repo: DvcRepo, server: Server) -> None:
+    """A plot is committed together with the card that shows it, and the one that it replaces goes."""
+    repo = dvc_repo.git
+    with_plots(dvc_repo)
+    card_release(server, repo)
+    first = pictures(repo)
+    assert len(first) == 1
+    check_card(repo, TAG)
+    dvc_repo.fake_train(9)
+    with_plots(dvc_repo, "1,2\n2,9\n")
+    add_work(repo)
+    status = repo("status", "--porcelain")
+    card_release(server, repo)
+    assert len(pictures(repo)) == 1
+    assert pictures(repo).isdisjoint(first)
+    check_card(repo, "churn@v0.1.1")
+    assert repo("status", "--porcelain") == status
+    assert not any((repo.path / name).exists() for name in first)
+
+
+def test_a_picture_in_the_way(dvc_repo: DvcRepo, server: Server) -> None:
+    """A file that Git does not keep, where a plot is to be: 3, and it stays."""
+    repo = dvc_repo.git
+    with_plots(dvc_repo)
+    card_release(server, repo)
+    dvc_repo.fake_train(9)
+    with_plots(dvc_repo, "1,2\n2,9\n")
+    plan = json.loads(server(repo, "release", "churn", "--prepare", "--dry-run", "--json").out)
+    (name,) = (step["target"] for step in plan["steps"] if step["do"] == "write" and step["target"] != MODEL_CARD)
+    repo.write(name, "my own drawing\n")
+    before = snapshot(repo)
+    for more in ((), ("--prepare",)):
+        assert name in card_release(server, repo, *more, code=3)
+        assert snapshot(repo) == before
+
+
+def test_what_people_wrote_stays_as_they_wrote_it(dvc_repo: DvcRepo, server: Server) -> None:
+    """Committed words, line ends and keys around our blocks are in the next version's card, byte for byte."""
+    repo = dvc_repo.git
+    card_release(server, repo)
+    path = repo.path / MODEL_CARD
+    text = path.read_text()
+    theirs = text.replace("[More Information Needed]", "For the *retention* team \u2014 & nobody else.  ", 1)
+    theirs = theirs.replace("---\n", "---\nlicense:   mit   # ours\n", 1) + "\nThe end, without a line's end"
+    assert len(theirs) > len(text) + 60
+    dvc_repo.fake_train(9)
+    repo.commit("Words", {MODEL_CARD: theirs})
+    card_release(server, repo)
+    now = check_card(repo, "churn@v0.1.1")
+    assert _by_people(now) == _by_people(theirs)
+    assert now != theirs
+
+
+def _by_people(text: str) -> list[str]:
+    """The card without what stands between our marks."""
+    lines, ours = [], False
+    for line in text.split("\n"):
+        begins, ends = ("# modelver:begin", "<!-- modelver:begin"), ("# modelver:end", "<!-- modelver:end")
+        ours = ours or line.startswith(begins)
+        if not ours:
+            lines.append(line)
+        ours = ours and not line.startswith(ends)
+    return lines
+
+
+def test_a_card_that_is_current_is_tagged_in_place(dvc_repo: DvcRepo, server: Server) -> None:
+    """Where the commit has the card already no commit is made, and the record has the card's blob all the same."""
+    repo = dvc_repo.git
+    server(repo, "release", "churn", "--prepare")
+    head = repo.commit("The card, by hand")
+    before = snapshot(repo)
+    card_release(server, repo)
+    assert repo.rev() == head == repo.rev(f"{TAG}^{{commit}}")
+    assert changed(before, snapshot(repo)) == {f"ref refs/tags/{TAG}"}
+    check_card(repo, TAG)
+
+
+def test_a_current_card_that_was_edited_by_hand_is_refused(dvc_repo: DvcRepo, server: Server) -> None:
+    """A number that a person has improved within a block: 3, the line is named, and nothing has changed."""
+    repo = dvc_repo.git
+    server(repo, "release", "churn", "--prepare")
+    path = repo.path / MODEL_CARD
+    repo.commit("A better number", {MODEL_CARD: path.read_text().replace("| auc | 0.8 |", "| auc | 0.99 |")})
+    before = snapshot(repo)
+    assert "metrics" in card_release(server, repo, code=3)
+    assert snapshot(repo) == before
+
+
+def test_a_marker_in_a_fence_is_text(dvc_repo: DvcRepo, server: Server) -> None:
+    """What a person quotes in fenced code names no number: neither is it taken, nor does it hinder."""
+    repo = dvc_repo.git
+    card_release(server, repo)
+    quoted = "```html\n<!-- modelver:begin summary sha256=0123456789abcdef version=v9.9.9 -->\n```\n\n# Model card"
+    text = (repo.path / MODEL_CARD).read_text()
+    dvc_repo.fake_train(9)
+    repo.commit("How we write cards", {MODEL_CARD: text.replace("# Model card", quoted, 1)})
+    card_release(server, repo)
+    assert sorted(tags_of(repo)) == [TAG, "churn@v0.1.1"]
+    assert quoted in repo("show", f"churn@v0.1.1:{MODEL_CARD}")
 
 
 def test_no_card_tags_the_commit_itself(dvc_repo: DvcRepo, server: Server) -> None:
@@ -81,6 +203,7 @@ def test_no_card_tags_the_commit_itself(dvc_repo: DvcRepo, server: Server) -> No
     head = dvc_repo.git.rev()
     card_release(server, dvc_repo.git, "--no-card")
     assert dvc_repo.git.rev() == head == dvc_repo.git.rev(f"{TAG}^{{commit}}")
+    assert record_of(dvc_repo.git, TAG).card is None
 
 
 def test_the_users_hooks_run(dvc_repo: DvcRepo, server: Server, tmp_path: Path) -> None:
@@ -113,13 +236,17 @@ HOOKS = {
 
 
 @pytest.mark.parametrize("which", HOOKS)
-@pytest.mark.parametrize("first", [True, False], ids=["new", "changed"])
-def test_a_hook_that_meddles(dvc_repo: DvcRepo, server: Server, which: str, first: bool) -> None:
-    """Refused with the hook's words, and branch, index, card and other work are as before to the byte."""
-    repo = dvc_repo.git
+@pytest.mark.parametrize("state", ["new", "changed", "pictures"])
+def test_a_hook_that_meddles(dvc_repo: DvcRepo, server: Server, which: str, state: str) -> None:
+    """Refused with the hook's words, and branch, index, card, pictures and other work are as before to the byte."""
+    repo, first = dvc_repo.git, state == "new"
+    if state == "pictures":
+        with_plots(dvc_repo)
     if not first:
         card_release(server, repo)
         dvc_repo.fake_train(9)
+    if state == "pictures":
+        with_plots(dvc_repo, "1,2\n2,9\n")
     add_work(repo)
     name, script, words = HOOKS[which]
     hook(repo.path / ".git", name, script)
@@ -133,6 +260,7 @@ def test_a_hook_that_meddles(dvc_repo: DvcRepo, server: Server, which: str, firs
     (repo.path / ".git" / "hooks" / name).unlink()
     card_release(server, repo)
     assert len(tags_of(repo)) == (1 if first else 2)
+    check_card(repo, TAG if first else "churn@v0.1.1")
 
 
 def test_a_card_that_is_not_as_committed(dvc_repo: DvcRepo, server: Server) -> None:
@@ -142,6 +270,15 @@ def test_a_card_that_is_not_as_committed(dvc_repo: DvcRepo, server: Server) -> N
     before = snapshot(repo)
     assert "model_cards" in card_release(server, repo, code=3)
     assert snapshot(repo) == before
+
+
+def test_another_file_beside_the_card(dvc_repo: DvcRepo, server: Server) -> None:
+    """Where only another file lies untracked in the folder of cards, that is nobody's business."""
+    repo = dvc_repo.git
+    repo.write("model_cards/notes.txt", "mine\n")
+    card_release(server, repo)
+    check_card(repo, TAG)
+    assert repo("status", "--porcelain") == "?? model_cards/notes.txt"
 
 
 def test_a_card_that_is_ignored(dvc_repo: DvcRepo, server: Server) -> None:
@@ -177,6 +314,20 @@ def test_a_detached_head_needs_a_branch(dvc_repo: DvcRepo, server: Server) -> No
     assert repo.rev(f"{TAG}^{{commit}}") == repo.rev()
 
 
+def test_a_current_card_needs_no_branch(two_clones: Clones, server: Server) -> None:
+    """On a detached HEAD whose commit has the card that commit is tagged; with `--push` only the tag goes."""
+    repo = two_clones.ada.git
+    server(repo, "release", "churn", "--prepare")
+    head = repo.commit("The card")
+    repo("switch", "-q", "--detach")
+    main, before = two_clones.hub.rev("main"), snapshot(repo)
+    card_release(server, repo, "--push")
+    assert changed(before, snapshot(repo)) == {f"ref refs/tags/{TAG}"}
+    assert two_clones.hub.rev("main") == main
+    assert two_clones.hub.rev(f"{TAG}^{{commit}}") == head == repo.rev()
+    check_card(repo, TAG)
+
+
 def test_a_detached_head_publishes_to_a_branch(two_clones: Clones, server: Server) -> None:
     """`--push-to BRANCH` publishes the card's commit there, from a detached HEAD that stays where it is."""
     repo = two_clones.ada.git
@@ -185,9 +336,12 @@ def test_a_detached_head_publishes_to_a_branch(two_clones: Clones, server: Serve
     card_release(server, repo, "--push-to", "main")
     assert two_clones.hub.rev("main") == repo.rev(f"{TAG}^{{commit}}")
     assert two_clones.hub("rev-parse", "main^") == repo.rev()
-    after = snapshot(repo)
-    changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-    assert changed <= {f"ref refs/tags/{TAG}", "ref refs/remotes/origin/main", "ref refs/remotes/origin/HEAD"}
+    check_card(repo, TAG)
+    assert changed(before, snapshot(repo)) <= {
+        f"ref refs/tags/{TAG}",
+        "ref refs/remotes/origin/main",
+        "ref refs/remotes/origin/HEAD",
+    }
 
 
 def test_a_detached_head_never_erases(two_clones: Clones, server: Server) -> None:
@@ -217,8 +371,8 @@ def test_another_commit_gets_a_child(dvc_repo: DvcRepo, server: Server, how: str
     assert repo("rev-parse", f"{commit}^") == chosen
     assert repo("diff", "--name-status", chosen, commit) == f"A\t{MODEL_CARD}"
     assert repo("branch", "--all", "--contains", commit) == ""
-    after = snapshot(repo)
-    assert {key for key in {*before, *after} if before.get(key) != after.get(key)} == {f"ref refs/tags/{TAG}"}
+    check_card(repo, TAG)
+    assert changed(before, snapshot(repo)) == {f"ref refs/tags/{TAG}"}
     fsck(repo)
 
 
@@ -243,7 +397,7 @@ def test_bytes_that_cannot_be_pushed_undo_the_commit(two_clones: Clones, server:
     ada.store.rename(store)
     ada.store.write_text("no directory any more")
     before, hub = snapshot(ada.git), two_clones.hub.refs()
-    answer = server(ada.git, "release", "churn", "--push", card=True, code=None)
+    answer = server(ada.git, "release", "churn", "--push", code=None)
     assert answer.code != 0
     assert "cannot be written" in answer.err
     assert snapshot(ada.git) == before
@@ -258,16 +412,30 @@ def test_two_models_share_one_commit(dvc_repo: DvcRepo, server: Server) -> None:
     more = "  scores:\n    path: metrics.json\n    type: model\n"
     repo.commit("Two models", {"dvc.yaml": text + more})
     old = repo.rev()
-    server(repo, "release", "churn", "scores", card=True)
+    server(repo, "release", "churn", "scores")
     assert repo("rev-parse", "HEAD^") == old
     assert repo("diff", "--name-only", old, "HEAD").splitlines() == ["model_cards/churn.md", "model_cards/scores.md"]
     for name in ("churn", "scores"):
-        tag = parse_tag_object("", repo.run("cat-file", "tag", f"{name}@v0.1.0").stdout)
-        assert tag is not None
-        assert tag.record is not None
-        record = tag.record
-        assert record.card is not None
-        assert (record.card.path, record.card.oid) == (CARD.format(name=name), repo.rev(f"HEAD:model_cards/{name}.md"))
+        card = record_of(repo, f"{name}@v0.1.0").card
+        assert card is not None
+        assert (card.path, card.oid) == (CARD.format(name=name), repo.rev(f"HEAD:model_cards/{name}.md"))
+        check_blocks(repo("show", f"HEAD:model_cards/{name}.md"), name, "v0.1.0")
+
+
+def test_one_of_two_cards_is_current(dvc_repo: DvcRepo, server: Server) -> None:
+    """The commit has only the card that changed, and both records have their card's blob."""
+    repo = dvc_repo.git
+    text = (repo.path / "dvc.yaml").read_text()
+    repo.commit("Two models", {"dvc.yaml": text + "  scores:\n    path: metrics.json\n    type: model\n"})
+    server(repo, "release", "churn", "--prepare")
+    repo.commit("One card")
+    server(repo, "release", "churn", "scores")
+    assert repo("diff", "--name-only", "HEAD^", "HEAD") == CARD.format(name="scores")
+    for name in ("churn", "scores"):
+        assert repo.rev(f"{name}@v0.1.0^{{commit}}") == repo.rev()
+        card = record_of(repo, f"{name}@v0.1.0").card
+        assert card is not None
+        assert (card.path, card.oid) == (CARD.format(name=name), repo.rev(f"HEAD:model_cards/{name}.md"))
 
 
 def test_a_killed_release_never_undoes_a_persons_commit(dvc_repo: DvcRepo, server: Server) -> None:
@@ -280,6 +448,9 @@ def test_a_killed_release_never_undoes_a_persons_commit(dvc_repo: DvcRepo, serve
     assert (repo.path / "work.txt").read_text() == "hours of it\n"
     assert "work.txt" in repo("ls-tree", "--name-only", "HEAD").splitlines()
     assert not journal(repo)
+    # The interrupted commit is history by now, and its card is current: nothing is left to commit.
+    assert repo.rev(f"{TAG}^{{commit}}") == theirs == repo.rev()
+    check_card(repo, TAG, committed=False)
 
 
 def test_a_killed_release_leaves_other_branches_alone(dvc_repo: DvcRepo, server: Server) -> None:
@@ -309,7 +480,7 @@ def test_a_killed_release_keeps_a_persons_edit_of_the_card(dvc_repo: DvcRepo, se
 def interrupt(server: Server, repo: Git) -> None:
     """A release that is killed right after its card's commit."""
     hook(repo.path / ".git", "post-commit", "kill -9 $(ps -o ppid= -p $PPID)")
-    answer = server(repo, "release", "churn", card=True, code=None)
-    assert answer.code == -9
+    answer = server(repo, "release", "churn", code=None)
+    assert answer.code == KILLED
     assert journal(repo)
     (repo.path / ".git" / "hooks" / "post-commit").unlink()

@@ -17,25 +17,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.server import CARD
 from tests.reliability.tools import (
     KILLED,
+    MODEL_CARD,
     Server,
+    check_card,
     fsck,
     hook,
     journal,
     kill_env,
     killing_git,
     litter,
+    pictures,
     pushed,
     state,
     tags_of,
+    with_plots,
 )
 from tests.support import Clones, DvcRepo, Git, Templates
 
 STEP = int(os.environ.get("KILL_STEP", "1"))
 """Every how many places the full matrix kills; 1 is all of them."""
-MODEL_CARD = CARD.format(name="churn")
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,15 @@ class Case:
     """The tags that come into being here."""
     prepare: tuple[tuple[str, ...], ...] = ()
     """Commands that run before."""
-    card: bool = False
     public: tuple[str, ...] = field(default=())
     """The tags that come into being on the remote."""
+    plots: bool = False
+    """A second version, whose card shows another picture than the first one's."""
+
+    @property
+    def card(self) -> bool:
+        """Whether it makes a card's commit on the branch."""
+        return self.argv[0] == "release" and not {"--no-card", "--rev"} & set(self.argv)
 
 
 V0, V1 = "churn@v0.1.0", "churn@v0.1.1"
@@ -58,6 +66,11 @@ CASES = {
     "release": Case(RELEASE, (V0,)),
     "release --push": Case((*RELEASE, "--push"), (V0,), public=(V0,)),
     "release --stage": Case((*RELEASE, "--stage", "prod"), (V0, "churn#prod#1")),
+    "release --no-card": Case((*RELEASE, "--no-card"), (V0,)),
+    "release --no-card --push": Case((*RELEASE, "--no-card", "--push"), (V0,), public=(V0,)),
+    "release --no-card --stage": Case((*RELEASE, "--no-card", "--stage", "prod"), (V0, "churn#prod#1")),
+    "release --push with plots": Case((*RELEASE, "--push"), (V1,), public=(V1,), plots=True),
+    "release --rev": Case((*RELEASE, "--rev", "HEAD", "--push"), (V0,), public=(V0,)),
     "promote": Case(("promote", "churn", "prod"), ("churn#prod#1",), (RELEASE,)),
     "promote --push": Case(
         ("promote", "churn", "prod", "--push"), ("churn#prod#1",), (RELEASE,), public=(V0, "churn#prod#1")
@@ -71,11 +84,9 @@ CASES = {
     ),
     "retire": Case(("retire", "churn"), ("churn@deprecated",), (RELEASE,)),
     "push": Case(("push",), (), ((*RELEASE, "--stage", "prod"),), public=(V0, "churn#prod#1")),
-    "release with a card": Case(RELEASE, (V0,), card=True),
-    "release --push with a card": Case((*RELEASE, "--push"), (V0,), card=True, public=(V0,)),
 }
 # In the quick run only these, and of every kill only some.
-QUICK = ("release --push with a card", "promote --push")
+QUICK = ("release --push", "release --push with plots", "promote --push", "release --no-card --push")
 
 
 class Scene:
@@ -87,6 +98,11 @@ class Scene:
         self._folder = folder
         self._log = folder / "calls"
         self._wrapper = killing_git(folder / "wrapper", clones.ada.git.env)
+        if case.plots:
+            with_plots(clones.ada)
+            server(clones.ada.git, *RELEASE, "--push")
+            clones.ada.fake_train(9)
+            with_plots(clones.ada, "1,2\n2,9\n")
         pushed(clones.ada)
         for argv in case.prepare:
             server(clones.ada.git, *argv)
@@ -116,24 +132,24 @@ class Scene:
     def git_calls(self) -> int:
         """How many times the command calls git."""
         env = kill_env(self._wrapper, self.ada, self._log, 0, "after")
-        self.server(self.ada, *self.case.argv, env=env, card=self.case.card)
+        self.server(self.ada, *self.case.argv, env=env)
         self.converged()
         self._rewind()
         return len(self._log.read_text().splitlines())
 
     def python_changes(self) -> int:
         """How many changes Python makes itself, and starts of processes."""
-        answer = self.server(self.ada, *self.case.argv, card=self.case.card, kill=0)
+        answer = self.server(self.ada, *self.case.argv, kill=0)
         self._rewind()
         return int(answer.count)
 
     def kill_git(self, at: int, when: str) -> None:
         env = kill_env(self._wrapper, self.ada, self._log, at, when)
-        answer = self.server(self.ada, *self.case.argv, env=env, card=self.case.card, code=None)
+        answer = self.server(self.ada, *self.case.argv, env=env, code=None)
         self._after(answer.code, f"{when} git call {at}: {self._log.read_text().splitlines()[at - 1 : at]}")
 
     def kill_python(self, at: int) -> None:
-        answer = self.server(self.ada, *self.case.argv, card=self.case.card, kill=at, code=None)
+        answer = self.server(self.ada, *self.case.argv, kill=at, code=None)
         self._after(answer.code, f"at change {at}")
 
     def _after(self, code: int, where: str) -> None:
@@ -153,7 +169,7 @@ class Scene:
         # Answers come from the refs meanwhile, with a warning where something is unfinished.
         listed = self.server(self.ada, "list", "--json")
         assert ("interrupted" in listed.err) == journal(self.ada), where
-        again = self.server(self.ada, *self.case.argv, card=self.case.card, code=None)
+        again = self.server(self.ada, *self.case.argv, code=None)
         assert again.code == 0, f"{where}: {again}"
         self.converged(where)
         self._rewind()
@@ -164,9 +180,14 @@ class Scene:
         new = {key for key in now if old.get(key) != now[key]} | {key for key in old if key not in now}
         expected = {f"ref refs/tags/{name}" for name in self.case.new}
         if self.case.card:
-            expected |= {"ref refs/heads/main", "index", f"file {MODEL_CARD}"}
-            assert self.ada("diff", "--name-only", "HEAD^", "HEAD") == MODEL_CARD, where
+            names = {MODEL_CARD} | (pictures(self.ada) ^ pictures(self.ada, "HEAD^"))
+            assert len(names) == (3 if self.case.plots else 1), where
+            expected |= {"ref refs/heads/main", "index", *(f"file {name}" for name in names)}
+            assert set(self.ada("diff", "--name-only", "HEAD^", "HEAD").splitlines()) == names, where
             assert self.ada("rev-parse", "HEAD^") == old["ref refs/heads/main"], where
+        if self.case.argv[0] == "release" and "--no-card" not in self.case.argv:
+            check_card(self.ada, self.case.new[0])
+            assert self.ada("rev-parse", f"{self.case.new[0]}^{{commit}}^") == old["ref refs/heads/main"], where
         if self.case.card and self.case.public:
             expected |= {"ref refs/remotes/origin/main", "ref refs/remotes/origin/HEAD"}
         assert new == expected, where
@@ -179,7 +200,7 @@ class Scene:
         fsck(self.ada)
         fsck(self.hub)
         shown = json.loads(self.server(self.ada, "list", "--json").out)["models"][0]
-        assert shown["versions"] == 1, where
+        assert shown["versions"] == (2 if self.case.plots else 1), where
 
 
 @pytest.fixture
@@ -218,15 +239,15 @@ def test_every_change_by_python(scene: Scene) -> None:
 
 @pytest.mark.parametrize("scene", QUICK, indirect=True)
 def test_some_git_calls(scene: Scene) -> None:
-    """As `test_every_git_call`, for the last calls (those that change something) of two commands."""
+    """As `test_every_git_call`, for the last calls (those that change something) of some commands."""
     number = scene.git_calls()
     for at in range(max(1, number - 5), number + 1):
         scene.kill_git(at, "after" if at % 2 else "before")
 
 
-@pytest.mark.parametrize("scene", QUICK[:1], indirect=True)
+@pytest.mark.parametrize("scene", QUICK[:2], indirect=True)
 def test_some_changes_by_python(scene: Scene) -> None:
-    """As `test_every_change_by_python`, every seventh of one command."""
+    """As `test_every_change_by_python`, every seventh of two commands."""
     for at in kills(scene.python_changes(), 7):
         scene.kill_python(at)
 
@@ -245,8 +266,8 @@ def test_a_dry_run_settles_nothing(dvc_repo: DvcRepo, server: Server) -> None:
     """A plan after a kill changes nothing and leaves the journal to a command that writes."""
     repo = dvc_repo.git
     hook(repo.path / ".git", "post-commit", "kill -9 $(ps -o ppid= -p $PPID)")
-    assert server(repo, "release", "churn", card=True, code=None).code == KILLED
+    assert server(repo, "release", "churn", code=None).code == KILLED
     before, left = state(repo), (repo.path / ".git" / "modelver" / "journal").read_bytes()
-    assert "interrupted" in server(repo, "release", "churn", "--dry-run", card=True, code=None).err
+    assert "interrupted" in server(repo, "release", "churn", "--dry-run", code=None).err
     assert state(repo) == before
     assert (repo.path / ".git" / "modelver" / "journal").read_bytes() == left

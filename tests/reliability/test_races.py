@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.tools import Answer, Server, fsck, hook, litter, pushed, tags_of
+from tests.reliability.tools import (
+    MODEL_CARD,
+    Answer,
+    Server,
+    changed,
+    check_card,
+    fsck,
+    hook,
+    litter,
+    pushed,
+    tags_of,
+    without,
+)
 from tests.support import Clones, DvcRepo, Git, Modelver, Templates, snapshot
 
 CLONES = int(os.environ.get("RACE_CLONES", "8"))
@@ -54,6 +66,7 @@ def clones_of(clones: Clones, number: int, folder: Path) -> list[DvcRepo]:
 
 def catch_up(repos: Sequence[DvcRepo], depth: int) -> None:
     """A new model, committed and published by the first, arrives in every clone."""
+    repos[0].git("pull", "-q", "--ff-only", "--tags")
     repos[0].fake_train(depth)
     repos[0].git("push", "-q", "origin", "main")
     for repo in repos[1:]:
@@ -69,25 +82,42 @@ def no_local_only_tag(repo: Git, hub: Git) -> None:
     assert {name: oid for name, oid in tags_of(repo).items() if there.get(name) != oid} == {}
 
 
-def release_rounds(clones: Clones, servers: Servers, folder: Path, number: int, rounds: int) -> int:
+def release_rounds(clones: Clones, servers: Servers, folder: Path, number: int, rounds: int, card: bool) -> int:
     """Race `release --push` and then `promote --push`; how many commands lost."""
     repos = clones_of(clones, number, folder)
     lost = 0
-    servers(1)[0](repos[0].git, "release", "churn", "--push")
+    release = ["release", "churn", "--push", *without(card)]
+    servers(1)[0](repos[0].git, *release)
     for turn in range(rounds):
         catch_up(repos, 10 + turn)
         for repo in repos:
             repo.git("fetch", "-q", "--tags")
         new = f"churn@v0.1.{turn + 1}"
-        lost += one_race(repos, clones.hub, servers, ["release", "churn", "--push"], exactly=new)
+        lost += one_race(repos, clones.hub, servers, release, exactly=new, card=card)
         for repo in repos:
             repo.git("fetch", "-q", "--tags")
         lost += one_race(repos, clones.hub, servers, ["promote", new, "prod", "--push"])
     fsck(clones.hub)
+    # Nobody's commit was lost, and the branch has one card's commit a version.
+    kinds = clones.hub("log", "--format=%s", "main").splitlines()
+    assert sum(line.endswith(": card") for line in kinds) == (rounds + 1 if card else 0)
+    assert sum(line.startswith("Train with depth") for line in kinds) == rounds
     return lost
 
 
-def one_race(repos: Sequence[DvcRepo], hub: Git, servers: Servers, argv: list[str], exactly: str | None = None) -> int:
+WITH_CARD = {"ref refs/heads/main", "ref refs/remotes/origin/main", "ref refs/remotes/origin/HEAD"}
+WITH_CARD |= {f"file {MODEL_CARD}", ".git/index"}
+"""What a release with `--push` changes in its clone beside the tag."""
+
+
+def one_race(
+    repos: Sequence[DvcRepo],
+    hub: Git,
+    servers: Servers,
+    argv: list[str],
+    exactly: str | None = None,
+    card: bool = False,
+) -> int:
     """One round: check winners, losers and the hub; the number of losers."""
     before, hub_before = [snapshot(repo.git) for repo in repos], tags_of(hub)
     answers = race(servers(len(repos)), [(repo.git, argv) for repo in repos])
@@ -103,24 +133,35 @@ def one_race(repos: Sequence[DvcRepo], hub: Git, servers: Servers, argv: list[st
             assert snapshot(repo.git) == old, answer
             assert "hint: git fetch --tags" in answer.err
         else:
-            new = {key: value for key, value in snapshot(repo.git).items() if old.get(key) != value}
+            new = changed(old, snapshot(repo.git)) - (WITH_CARD if card else set())
             mine = {f"ref refs/tags/{name}" for name in made}
             assert len(new) == 1, answer
-            assert set(new) <= mine, answer
+            assert new <= mine, answer
+            if card:
+                assert exactly is not None
+                check_card(repo.git, exactly)
+                assert hub.rev("main") == repo.git.rev() == repo.git.rev(f"{exactly}^{{commit}}")
         no_local_only_tag(repo.git, hub)
         assert litter(repo.git) == []
     return codes.count(4)
 
 
-def test_clones_race_for_a_version_and_a_stage(two_clones: Clones, servers: Servers, tmp_path: Path) -> None:
+CARDS = pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
+
+
+@CARDS
+def test_clones_race_for_a_version_and_a_stage(
+    two_clones: Clones, servers: Servers, tmp_path: Path, card: bool
+) -> None:
     """Of four clones that release the same commit one wins, and the losers are as before; so for promotes."""
-    assert release_rounds(two_clones, servers, tmp_path, 4, 3) >= 9
+    assert release_rounds(two_clones, servers, tmp_path, 4, 3, card) >= 9
 
 
 @pytest.mark.long
-def test_many_clones_race_many_rounds(two_clones: Clones, servers: Servers, tmp_path: Path) -> None:
+@CARDS
+def test_many_clones_race_many_rounds(two_clones: Clones, servers: Servers, tmp_path: Path, card: bool) -> None:
     """The same for RACE_CLONES clones in RACE_ROUNDS rounds (8 and 25)."""
-    assert release_rounds(two_clones, servers, tmp_path, CLONES, ROUNDS) >= ROUNDS * (CLONES - 1)
+    assert release_rounds(two_clones, servers, tmp_path, CLONES, ROUNDS, card) >= ROUNDS * (CLONES - 1)
 
 
 def test_the_same_event_twice_is_one_event(two_clones: Clones, server: Server) -> None:
@@ -146,27 +187,47 @@ def test_the_first_version_of_all_has_one_winner(two_clones: Clones, servers: Se
         assert answer.code == 0 or snapshot(repo.git) == old
 
 
-def test_a_loser_that_tries_again_is_sent_to_fetch(two_clones: Clones, server: Server) -> None:
+@pytest.mark.parametrize("more", [("--no-card",), (), ("--rev", "HEAD")], ids=["tag", "card", "--rev"])
+def test_a_loser_that_tries_again_is_sent_to_fetch(two_clones: Clones, server: Server, more: tuple[str, ...]) -> None:
     """The loser's second try makes no second version of the same commit; after a fetch the asked state holds."""
     ada, bao = two_clones.ada, two_clones.bao
     server(ada.git, "release", "churn", "--push")
     bao.git("fetch", "-q", "--tags")
     catch_up([ada, bao], 12)
-    server(ada.git, "release", "churn", "--push")
+    server(ada.git, "release", "churn", "--push", *more)
     before = snapshot(bao.git)
-    assert "v0.1.1" in server(bao.git, "release", "churn", "--push", code=4).err
+    answer = server(bao.git, "release", "churn", "--push", *more, code=4)
+    assert "v0.1.1" in answer.err
+    assert "hint: git fetch --tags" in answer.err
     assert snapshot(bao.git) == before
     bao.git("fetch", "-q", "--tags")
-    server(bao.git, "release", "churn", "--push")
+    server(bao.git, "release", "churn", "--push", *more)
     assert sorted(tags_of(two_clones.hub)) == ["churn@v0.1.0", "churn@v0.1.1"]
+    assert tags_of(bao.git) == tags_of(two_clones.hub)
+
+
+@pytest.mark.parametrize("more", [("--no-card",), (), ("--rev", "HEAD")], ids=["tag", "card", "--rev"])
+def test_a_version_that_only_the_remote_has(two_clones: Clones, server: Server, more: tuple[str, ...]) -> None:
+    """Nor is a second version of the same commit made here alone: the remote's is named, and nothing has changed."""
+    ada, bao = two_clones.ada, two_clones.bao
+    server(ada.git, "release", "churn", "--push")
+    bao.git("fetch", "-q", "--tags")
+    catch_up([ada, bao], 12)
+    server(ada.git, "release", "churn", "--push", *more)
+    before = snapshot(bao.git)
+    assert "v0.1.1" in server(bao.git, "release", "churn", *more, code=4).err
+    assert snapshot(bao.git) == before
 
 
 def test_processes_in_one_clone_make_one_version(dvc_repo: DvcRepo, servers: Servers) -> None:
-    """Six releases at once in one clone: one version; the others find the asked state."""
+    """Six releases at once in one clone: one version, one card's commit; the others find the asked state."""
+    head = dvc_repo.git.rev()
     answers = race(servers(6), [(dvc_repo.git, ["release", "churn", "--json"])] * 6)
     assert [answer.code for answer in answers] == [0] * 6, "\n".join(map(str, answers))
     assert sum('"changed": true' in answer.out for answer in answers) == 1
     assert dvc_repo.git.tags() == ["churn@v0.1.0"]
+    check_card(dvc_repo.git, "churn@v0.1.0")
+    assert dvc_repo.git("rev-list", "--count", f"{head}..HEAD") == "1"
     fsck(dvc_repo.git)
 
 
@@ -210,7 +271,7 @@ def test_a_colleagues_commit_is_never_erased(two_clones: Clones, server: Server)
     theirs = bao.git.commit("By Bao", {"notes.txt": "hello\n"})
     hook(ada.path / ".git", "pre-push", f"env -u GIT_DIR git -C {bao.path} push -q origin main")
     before = snapshot(ada.git)
-    answer = server(ada.git, "release", "churn", "--push", card=True, code=4)
+    answer = server(ada.git, "release", "churn", "--push", code=4)
     assert "main" in answer.err
     assert two_clones.hub.rev("main") == theirs
     assert tags_of(two_clones.hub) == {}
@@ -222,7 +283,7 @@ def test_a_colleagues_commit_does_not_hinder_a_tag(two_clones: Clones, server: S
     ada, bao = two_clones.ada, two_clones.bao
     theirs = bao.git.commit("By Bao", {"notes.txt": "hello\n"})
     hook(ada.path / ".git", "pre-push", f"env -u GIT_DIR git -C {bao.path} push -q origin main")
-    server(ada.git, "release", "churn", "--push")
+    server(ada.git, "release", "churn", "--push", "--no-card")
     assert two_clones.hub.rev("main") == theirs
     assert tags_of(two_clones.hub) == tags_of(ada.git)
 
@@ -237,7 +298,7 @@ def test_clones_race_with_cards(two_clones: Clones, servers: Servers, tmp_path: 
 
     def one(number: int, server: Server) -> None:
         barrier.wait()
-        answers[number] = server(repos[number].git, "release", "churn", "--push", card=True, code=None)
+        answers[number] = server(repos[number].git, "release", "churn", "--push", code=None)
 
     threads = [threading.Thread(target=one, args=pair) for pair in enumerate(servers(4))]
     for thread in threads:
@@ -253,6 +314,7 @@ def test_clones_race_with_cards(two_clones: Clones, servers: Servers, tmp_path: 
         else:
             assert two_clones.hub.rev("main") == repos[number].git.rev()
             assert two_clones.hub.rev("churn@v0.1.0^{commit}") == repos[number].git.rev()
+            check_card(repos[number].git, "churn@v0.1.0")
 
 
 def test_a_commit_in_the_clone_meanwhile_survives(templates: Templates, tmp_path: Path, server: Server) -> None:
@@ -265,6 +327,6 @@ def test_a_commit_in_the_clone_meanwhile_survives(templates: Templates, tmp_path
     script = f"unset GIT_DIR; git -C {bao.path} push -q origin main; git -C {ada.path} add later.txt"
     hook(ada.path / ".git", "pre-push", script)
     head = ada.git.rev()
-    server(ada.git, "release", "churn", "--push", card=True, code=4)
+    server(ada.git, "release", "churn", "--push", code=4)
     assert ada.git.rev() == head
     assert ada.git("status", "--porcelain") == "A  later.txt"

@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.tools import Server, fsck, hook, journal, killing_git, pushed, tags_of
+from tests.reliability.tools import (
+    MODEL_CARD,
+    Server,
+    changed,
+    check_card,
+    fsck,
+    hook,
+    journal,
+    killing_git,
+    pushed,
+    tags_of,
+    without,
+)
 from tests.support import Clones, DvcRepo, Git, Modelver, snapshot
 
 V0 = "churn@v0.1.0"
@@ -45,17 +57,21 @@ def test_a_servers_words_are_shown_without_its_secrets(two_clones: Clones, model
     assert snapshot(two_clones.ada.git) == before
 
 
-def test_branch_and_card_are_refused_together(two_clones: Clones, modelver: Modelver, server: Server) -> None:
+def test_branch_and_card_are_refused_together(two_clones: Clones, server: Server) -> None:
     """A server that protects its branch gets no tag of a card's commit either, and the commit is undone."""
     hook(two_clones.hub.path, "update", 'case "$1" in refs/heads/*) exit 1;; esac')
     before, hub = snapshot(two_clones.ada.git), two_clones.hub.refs()
-    server(two_clones.ada.git, "release", "churn", "--push", card=True, code=6)
+    server(two_clones.ada.git, "release", "churn", "--push", code=6)
     assert two_clones.hub.refs() == hub
     assert snapshot(two_clones.ada.git) == before
 
 
-def test_only_what_was_asked_for_is_pushed(two_clones: Clones, modelver: Modelver) -> None:
-    """`push.followTags`, `push.default=matching` and a mirror's refspec publish no other tag and no branch."""
+@pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
+def test_only_what_was_asked_for_is_pushed(two_clones: Clones, modelver: Modelver, card: bool) -> None:
+    """`push.followTags`, `push.default=matching` and a mirror's refspec publish no other tag and no other branch.
+
+    The branch of a card's commit goes along; without one no branch does.
+    """
     ada = two_clones.ada.git
     ada("config", "push.followTags", "true")
     ada("config", "push.default", "matching")
@@ -64,9 +80,10 @@ def test_only_what_was_asked_for_is_pushed(two_clones: Clones, modelver: Modelve
     ada("branch", "secret")
     main = two_clones.hub.rev("main")
     ada.commit("Not published", {"notes.txt": "x"})
-    modelver("release", "churn", "--push", cwd=ada)
+    modelver("release", "churn", "--push", *without(card), cwd=ada)
     assert tags_of(two_clones.hub) == {V0: ada.rev(f"refs/tags/{V0}")}
-    assert two_clones.hub.refs("refs/heads/") == {"refs/heads/main": main}
+    expected = ada.rev(f"refs/tags/{V0}^{{commit}}") if card else main
+    assert two_clones.hub.refs("refs/heads/") == {"refs/heads/main": expected}
 
 
 def test_unreachable_and_nothing_known(two_clones: Clones, modelver: Modelver) -> None:
@@ -121,11 +138,12 @@ def test_line_broken_after_the_server_accepted(
 ) -> None:
     """The server has it, git says that it failed: asked again, the server knows, and the release is complete."""
     ada = two_clones.ada
-    server(ada.git, *TOGETHER, card=card, env=broken_git(tmp_path / "bin", ada.git))
+    server(ada.git, *TOGETHER, *without(card), env=broken_git(tmp_path / "bin", ada.git))
     assert tags_of(ada.git) == tags_of(two_clones.hub)
     assert sorted(tags_of(ada.git)) == ["churn#prod#1", V0]
     assert published(modelver, ada) is True
     assert not card or two_clones.hub.rev("main") == ada.git.rev()
+    assert not card or check_card(ada.git, V0)
     assert not journal(ada.git)
 
 
@@ -134,16 +152,17 @@ def test_line_broken_for_good(two_clones: Clones, server: Server, tmp_path: Path
     """While the server cannot be asked the journal waits; the same command later ends with one version."""
     ada, away = two_clones.ada, two_clones.hub.path.with_name("away.git")
     env = broken_git(tmp_path / "bin", ada.git, f"mv {two_clones.hub.path} {away}")
-    answer = server(ada.git, "release", "churn", "--push", card=card, env=env, code=6)
+    answer = server(ada.git, "release", "churn", "--push", *without(card), env=env, code=6)
     assert "hint: an interrupted command waits for origin" in answer.err
     assert journal(ada.git)
     assert ada.git.tags() == []
-    again = server(ada.git, "release", "churn", "--push", card=card, code=6)
+    again = server(ada.git, "release", "churn", "--push", *without(card), code=6)
     assert journal(ada.git), again
     away.rename(two_clones.hub.path)
-    server(ada.git, "release", "churn", "--push", card=card)
+    server(ada.git, "release", "churn", "--push", *without(card))
     assert tags_of(ada.git) == tags_of(two_clones.hub)
     assert ada.git.tags() == [V0]
+    assert not card or check_card(ada.git, V0)
     assert not journal(ada.git)
 
 
@@ -153,7 +172,7 @@ def test_a_push_that_broke_before_the_server_heard(two_clones: Clones, server: S
     env = broken_git(tmp_path / "bin", ada.git, f"git -C {two_clones.hub.path} update-ref -d refs/tags/{V0}")
     hook(two_clones.hub.path, "pre-receive", "exit 1")
     before = snapshot(ada.git)
-    server(ada.git, "release", "churn", "--push", card=True, env=env, code=6)
+    server(ada.git, "release", "churn", "--push", env=env, code=6)
     assert snapshot(ada.git) == before
     assert not journal(ada.git)
 
@@ -408,10 +427,14 @@ def test_a_locked_ref_on_the_server_is_no_lost_version(two_clones: Clones, model
     fsck(two_clones.hub)
 
 
-def test_pushing_leaves_no_trace_in_the_configuration(two_clones: Clones, modelver: Modelver) -> None:
-    """Of everything in the clone a release with `--push` changes the one tag, and nothing else."""
+@pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
+def test_pushing_leaves_no_trace_in_the_configuration(two_clones: Clones, modelver: Modelver, card: bool) -> None:
+    """Of everything in the clone a release with `--push` changes the tag and the card with its branch, no more."""
     pushed(two_clones.ada)
     before = snapshot(two_clones.ada.git)
-    modelver("release", "churn", "--push", cwd=two_clones.ada.git)
-    after = snapshot(two_clones.ada.git)
-    assert {key for key in after if before.get(key) != after[key]} == {f"ref refs/tags/{V0}"}
+    modelver("release", "churn", "--push", *without(card), cwd=two_clones.ada.git)
+    expected = {f"ref refs/tags/{V0}"}
+    if card:
+        expected |= {"ref refs/heads/main", "ref refs/remotes/origin/main", "ref refs/remotes/origin/HEAD"}
+        expected |= {f"file {MODEL_CARD}", ".git/index"}
+    assert changed(before, snapshot(two_clones.ada.git)) == expected

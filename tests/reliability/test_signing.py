@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.server import CARD
-from tests.reliability.tools import Server, fsck, journal, tags_of
+from tests.reliability.tools import MODEL_CARD, Server, check_card, fsck, journal, tags_of, without
 from tests.support import Clones, DvcRepo, Git, Modelver, snapshot
 
 TAG = "churn@v0.1.0"
@@ -110,7 +109,7 @@ def test_signed_in_a_linked_worktree(dvc_repo: DvcRepo, modelver: Modelver, ssh_
     """A worktree's own configuration (`config.worktree`) signs too, and a key's path may be relative to it."""
     repo = dvc_repo.git
     repo("config", "extensions.worktreeConfig", "true")
-    repo("worktree", "add", "-q", "--detach", tmp_path / "linked")
+    repo("worktree", "add", "-q", "-b", "linked", tmp_path / "linked")
     linked = repo.at(tmp_path / "linked")
     shutil.copy(ssh_key, linked.path / "my-key")
     shutil.copy(ssh_key.with_suffix(".pub"), linked.path / "my-key.pub")
@@ -118,8 +117,11 @@ def test_signed_in_a_linked_worktree(dvc_repo: DvcRepo, modelver: Modelver, ssh_
         linked("config", "--worktree", key, value)
     linked("config", "gpg.ssh.allowedSignersFile", ssh_key.with_name("allowed"))
     shutil.copytree(repo.path / ".dvc" / "cache", linked.path / ".dvc" / "cache")
+    linked("config", "--worktree", "commit.gpgSign", "true")
     modelver("release", "churn", cwd=linked)
     assert "Good" in verified(repo, TAG)
+    assert linked.run("verify-commit", "HEAD").returncode == 0
+    assert repo.rev("linked^") == repo.rev("main")
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_a_failing_signer_of_tags(two_clones: Clones, server: Server, card: bool
     repo("config", "user.signingKey", "/no/such/key")
     repo("config", "tag.gpgSign", "true")
     before, hub = snapshot(repo), two_clones.hub.refs()
-    answer = server(repo, "release", "churn", *(["--push"] if push else []), card=card, code=6)
+    answer = server(repo, "release", "churn", *(["--push"] if push else []), *without(card), code=6)
     assert "/no/such/key" in answer.err
     assert "internal error" not in answer.err
     assert snapshot(repo) == before
@@ -181,12 +183,14 @@ def test_a_card_commit_is_signed(dvc_repo: DvcRepo, server: Server, ssh_key: Pat
     repo = dvc_repo.git
     sign_with_ssh(repo, ssh_key)
     repo("config", "commit.gpgSign", "true")
-    server(repo, "release", "churn", card=True)
+    server(repo, "release", "churn")
     assert repo.run("verify-commit", "HEAD").returncode == 0
-    assert repo("diff", "--name-only", "HEAD^", "HEAD") == CARD.format(name="churn")
+    assert repo("diff", "--name-only", "HEAD^", "HEAD") == MODEL_CARD
+    check_card(repo, TAG)
     dvc_repo.fake_train(9)
-    server(repo, "release", "churn", "--rev", "HEAD", card=True)
+    server(repo, "release", "churn", "--rev", "HEAD")
     assert repo.run("verify-commit", "churn@v0.1.1^{commit}").returncode == 0
+    check_card(repo, "churn@v0.1.1")
 
 
 @pytest.mark.parametrize("argv", [(), ("--rev", "HEAD")], ids=["HEAD", "--rev"])
@@ -197,13 +201,14 @@ def test_a_failing_signer_of_commits(dvc_repo: DvcRepo, server: Server, argv: tu
     repo("config", "user.signingKey", "/no/such/key")
     repo("config", "commit.gpgSign", "true")
     before = snapshot(repo)
-    answer = server(repo, "release", "churn", *argv, card=True, code=6)
+    answer = server(repo, "release", "churn", *argv, code=6)
     assert "/no/such/key" in answer.err
     assert snapshot(repo) == before
     assert not journal(repo)
     repo("config", "commit.gpgSign", "false")
-    server(repo, "release", "churn", *argv, card=True)
+    server(repo, "release", "churn", *argv)
     assert list(tags_of(repo)) == [TAG]
+    check_card(repo, TAG)
 
 
 def test_signed_objects_are_published(two_clones: Clones, modelver: Modelver, ssh_key: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.server import CARD
-from tests.reliability.tools import Server, fsck, hook, journal, litter, tags_of
+from tests.reliability.tools import MODEL_CARD, Server, check_card, fsck, hook, journal, litter, tags_of, without
 from tests.support import Clones, DvcRepo, Git, Modelver, snapshot
 
 TAG = "churn@v0.1.0"
@@ -42,10 +41,11 @@ def test_a_card_in_a_linked_worktree(dvc_repo: DvcRepo, server: Server, tmp_path
     """The card is committed on the linked worktree's branch; the main one's branch, index and files stay."""
     linked = linked_to(dvc_repo, tmp_path / "linked")
     main, before = dvc_repo.git.rev(), dvc_repo.git("status", "--porcelain")
-    server(linked, "release", "churn", card=True)
+    server(linked, "release", "churn")
     assert dvc_repo.git.rev("linked^") == main == dvc_repo.git.rev("main")
     assert dvc_repo.git("status", "--porcelain") == before == linked("status", "--porcelain")
-    assert not (dvc_repo.path / CARD.format(name="churn")).exists()
+    assert not (dvc_repo.path / MODEL_CARD).exists()
+    check_card(linked, TAG)
 
 
 def test_a_refused_card_in_a_linked_worktree(dvc_repo: DvcRepo, server: Server, tmp_path: Path) -> None:
@@ -53,12 +53,13 @@ def test_a_refused_card_in_a_linked_worktree(dvc_repo: DvcRepo, server: Server, 
     linked = linked_to(dvc_repo, tmp_path / "linked")
     hook(dvc_repo.path / ".git", "pre-commit", "exit 1")
     before = snapshot(linked), snapshot(dvc_repo.git)
-    server(linked, "release", "churn", card=True, code=3)
+    server(linked, "release", "churn", code=3)
     assert (snapshot(linked), snapshot(dvc_repo.git)) == before
 
 
-def test_a_submodule(dvc_repo: DvcRepo, modelver: Modelver, git: Git, tmp_path: Path) -> None:
-    """Inside a submodule its own repository is released, and not the one around it."""
+@pytest.mark.parametrize("card", [False, True], ids=["tag", "card"])
+def test_a_submodule(dvc_repo: DvcRepo, modelver: Modelver, git: Git, tmp_path: Path, card: bool) -> None:
+    """Inside a submodule its own repository is released, and not the one around it, which sees only that it moved."""
     git.path = tmp_path / "outer"
     git.init()
     git.commit("Begin", {"README.md": "outer\n"})
@@ -66,10 +67,13 @@ def test_a_submodule(dvc_repo: DvcRepo, modelver: Modelver, git: Git, tmp_path: 
     git.commit("A submodule")
     inner = git.at("inner")
     shutil.copytree(dvc_repo.path / ".dvc" / "cache", inner.path / ".dvc" / "cache")
-    modelver("release", "churn", "--offline", cwd=inner)
+    outer = git.refs()
+    modelver("release", "churn", "--offline", *without(card), cwd=inner)
     assert inner.tags() == [TAG]
-    assert git.tags() == []
-    assert git("status", "--porcelain") == ""
+    assert git.refs() == outer
+    assert git("status", "--porcelain") == (" M inner" if card else "")
+    assert inner("status", "--porcelain") == ""
+    assert not card or check_card(inner, TAG)
 
 
 INHERITED: dict[str, Callable[[Git], dict[str, str]]] = {
@@ -92,8 +96,9 @@ def test_inherited_variables(two_clones: Clones, server: Server, which: str, car
     """What a Git hook of another repository exports does not lead there."""
     ada, other = two_clones.ada.git, two_clones.bao.git
     before, clean = snapshot(other), ada("status", "--porcelain")
-    server(ada, "release", "churn", "--push", card=card, env=INHERITED[which](other))
+    server(ada, "release", "churn", "--push", *without(card), env=INHERITED[which](other))
     assert ada.tags() == [TAG]
+    assert not card or check_card(ada, TAG)
     assert snapshot(other) == before
     assert ada("status", "--porcelain") == clean
     fsck(ada)
@@ -148,22 +153,28 @@ def test_a_stale_lock(dvc_repo: DvcRepo, server: Server, name: str, card: bool) 
     repo = dvc_repo.git
     lock = stale(repo, name)
     before = snapshot(repo)
-    answer = server(repo, "release", "churn", card=card, code=6)
+    answer = server(repo, "release", "churn", *without(card), code=6)
     assert lock.name in answer.err
     assert "remove that file" in answer.err
     assert lock.read_text() == "somebody's"
     lock.unlink()
     now = snapshot(repo) | ({".git/index.lock": "lock"} if name == "index.lock" else {})
     assert now == before
-    server(repo, "release", "churn", card=card)
+    server(repo, "release", "churn", *without(card))
     assert repo.tags() == [TAG]
+    assert not card or check_card(repo, TAG)
 
 
-def test_a_stale_lock_that_hinders_nobody(dvc_repo: DvcRepo, modelver: Modelver) -> None:
-    """Locks of files that a plain release does not write (index, packed-refs) stop nothing and are left alone."""
+@pytest.mark.parametrize("card", [False, True], ids=["no card", "current card"])
+def test_a_stale_lock_that_hinders_nobody(dvc_repo: DvcRepo, modelver: Modelver, card: bool) -> None:
+    """Locks of files that a release without a commit does not write (index, HEAD) stop nothing and are left alone."""
+    if card:
+        modelver("release", "churn", "--prepare", cwd=dvc_repo.git)
+        dvc_repo.git.commit("The card")
     locks = [stale(dvc_repo.git, name) for name in ("index.lock", "packed-refs.lock", "HEAD.lock")]
-    modelver("release", "churn", cwd=dvc_repo.git)
+    modelver("release", "churn", *without(card), cwd=dvc_repo.git)
     assert [lock.read_text() for lock in locks] == ["somebody's"] * 3
+    assert dvc_repo.git.tags() == [TAG]
 
 
 def test_a_stale_lock_after_the_push(two_clones: Clones, modelver: Modelver) -> None:
@@ -256,15 +267,16 @@ def test_a_full_disk(dvc_repo: DvcRepo, server: Server, tmp_path: Path, leave: i
         repo("update-index", "-q", "--refresh")
         before = snapshot(repo)
         ballast = fill(disk, leave)
-        answer = server(repo, "release", "churn", card=card, code=None)
+        answer = server(repo, "release", "churn", *without(card), code=None)
         assert answer.code in (0, 6), answer
         ballast.unlink()
         if answer.code:
             assert "hint: " in answer.err
             assert "internal error" not in answer.err
             assert journal(repo) or snapshot(repo) == before, answer
-        server(repo, "release", "churn", card=card)
+        server(repo, "release", "churn", *without(card))
         assert repo.tags() == [TAG]
+        assert not card or check_card(repo, TAG)
         assert not journal(repo)
         # git itself leaves the object that it could not write; its gc removes that.
         assert [name for name in litter(repo) if "tmp_obj" not in name] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,9 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvc_modelver.core.records import BlobLine, Record
+from dvc_modelver.core.tagobjects import parse_tag_object
 from tests.support import DvcRepo, Git, snapshot
 
 KILLED = -9
+CARD = "model_cards/{name}.md"
+"""Where a model's card is."""
+MODEL_CARD = CARD.format(name="churn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,11 @@ def state(repo: Git) -> dict[str, str]:
     return found | {"index": repo("ls-files", "--stage")}
 
 
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """What differs between two snapshots."""
+    return {key for key in {*before, *after} if before.get(key) != after.get(key)}
+
+
 def worktree(seen: Mapping[str, str]) -> dict[str, str]:
     """Of a snapshot or state: all but the refs."""
     return {key: value for key, value in seen.items() if not key.startswith("ref ")}
@@ -161,3 +173,84 @@ def hook(git_dir: Path, name: str, script: str) -> Path:
 def pushed(repo: DvcRepo) -> None:
     """Publish the branch, so that only tags are left to push."""
     repo.git("push", "-q", "origin", "HEAD")
+
+
+# Cards ---------------------------------------------------------------------------------------------------------------
+
+_BLOCK = re.compile(
+    r"<!-- modelver:begin (\S+) sha256=([0-9a-f]{16})([^>\n]*) -->\n(.*?)<!-- modelver:end \1 -->\n", re.DOTALL
+)
+
+
+def without(card: bool) -> tuple[str, ...]:
+    """The words of a release with its card (the default), or of one that only tags."""
+    return () if card else ("--no-card",)
+
+
+def record_of(repo: Git, tag: str) -> Record:
+    """The record in a tag's message."""
+    found = parse_tag_object("", repo.run("cat-file", "tag", f"refs/tags/{tag}").stdout)
+    assert found is not None
+    assert found.record is not None
+    return found.record
+
+
+def with_plots(repo: DvcRepo, points: str = "1,2\n2,3\n") -> None:
+    """The card has a plot of these points, a picture beside it; committed."""
+    pipeline = (repo.path / "dvc.yaml").read_text()
+    if "plots:" not in pipeline:
+        pipeline += "plots:\n- plots.csv\n"
+    config = "cards: {plots: [plots.csv]}\n"
+    repo.git.commit("Plots", {"dvc.yaml": pipeline, ".modelver.yaml": config, "plots.csv": f"x,y\n{points}"})
+
+
+def pictures(repo: Git, commit: str = "HEAD") -> set[str]:
+    """The pictures beside the cards of a commit."""
+    names = repo("ls-tree", "-r", "--name-only", commit, "model_cards/").splitlines()
+    return {name for name in names if name.endswith(".svg")}
+
+
+def check_card(repo: Git, tag: str, *, committed: bool = True) -> str:
+    """The card in the version's own commit, after what must hold of every released card.
+
+    It names the version and no other, each block is what its digest says, the card's numbers are that commit's, and the
+    record names that very blob.
+
+    Args:
+        committed: whether the release made the commit: then the card alone is in it.
+    """
+    name, version = tag.split("@")
+    path = CARD.format(name=name)
+    commit = repo.rev(f"refs/tags/{tag}^{{commit}}")
+    assert record_of(repo, tag).card == BlobLine(repo.rev(f"{commit}:{path}"), path)
+    text = repo.run("cat-file", "blob", f"{commit}:{path}").stdout.decode()
+    check_blocks(text, name, version)
+    if name == "churn":
+        assert f"`md5:{hashlib.md5(_model_at(repo, commit)).hexdigest()}`" in text
+    beside = pictures(repo, commit)
+    assert {f"model_cards/{found}" for found in re.findall(r"\]\(([^)\s]+\.svg)\)", text)} == beside
+    if committed:
+        assert set(repo("diff", "--name-only", f"{commit}^", commit).splitlines()) == {path} | (
+            beside ^ pictures(repo, f"{commit}^")
+        )
+    return text
+
+
+def _model_at(repo: Git, commit: str) -> bytes:
+    """The model's bytes, found in the cache by what the commit's lock says."""
+    lock = repo("show", f"{commit}:dvc.lock")
+    found = re.search(r"outs:\n    - path: models/churn.bin\n      hash: md5\n      md5: '?([0-9a-f]+)", lock)
+    assert found is not None, lock
+    return (repo.path / ".dvc/cache/files/md5" / found[1][:2] / found[1][2:]).read_bytes()
+
+
+def check_blocks(text: str, name: str, version: str) -> None:
+    """The card names `version` and no other, and each block's digest is that of its text."""
+    found = _BLOCK.findall(text)
+    assert len(found) >= 8, text
+    named = set()
+    for block, digest, attributes, inside in found:
+        assert hashlib.sha256(inside.strip("\n").encode()).hexdigest().startswith(digest), block
+        named |= {word for word in attributes.split() if word.startswith("version=")}
+    assert named == {f"version={version}"}
+    assert set(re.findall(rf"modelver get {name}@(\S+)", text)) == {version}

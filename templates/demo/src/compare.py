@@ -13,5 +13,5 @@ def metrics(reference: str) -> dict[str, float]:
 references = sys.argv[1:]
 columns = [metrics(reference) for reference in references]
 print(f"{'':<10}", *(f"{reference:>14}" for reference in references))
-for key in columns[0]:
+for key in (key for key in columns[0] if "." not in key):
     print(f"{key:<10}", *(f"{column[key]:>14.4f}" for column in columns))

@@ -8,7 +8,7 @@ import yaml
 from sklearn.ensemble import RandomForestClassifier
 
 params = yaml.safe_load(Path("params.yaml").read_text())["train"]
-rows = np.loadtxt("data/train.csv", delimiter=",")
+rows = np.loadtxt("data/train.csv", delimiter=",", skiprows=1)
 model = RandomForestClassifier(params["trees"], max_depth=params["depth"], random_state=params["seed"])
 model.fit(rows[:, :-1], rows[:, -1].astype(int))
 Path("models").mkdir(exist_ok=True)
