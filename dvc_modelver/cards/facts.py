@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dvc_modelver.core.declarations import Declared
-from dvc_modelver.core.descriptions import ModelDescription
-from dvc_modelver.core.environment import Environment
-from dvc_modelver.core.facts import ArtifactFacts, Values
-from dvc_modelver.core.recipe import Recipe, Shape
+from dvc_modelver.core.recipe import Recipe
+
+if TYPE_CHECKING:
+    from dvc_modelver.core.declarations import Declared
+    from dvc_modelver.core.descriptions import ModelDescription
+    from dvc_modelver.core.environment import Environment
+    from dvc_modelver.core.facts import ArtifactFacts, Values
+    from dvc_modelver.core.recipe import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class CardFacts:
     metric_digests: Mapping[str, str] = field(default_factory=dict)
     """Metrics file -> digest, of those that DVC keeps instead of Git; in `metrics` only when they are at hand."""
     environment_digest: str | None = None
-    """Of the environment document, when DVC keeps it instead of Git."""
+    """Path and digest of the environment document, when DVC keeps it instead of Git."""
     signature_digest: str | None = None
     """Of the signature file beside the model."""
     plot_digests: Mapping[str, str] = field(default_factory=dict)
@@ -81,7 +85,7 @@ class CardFacts:
     absent: tuple[str, ...] = ()
     """Metrics and environment documents that DVC keeps and that are not at hand."""
     unmet: frozenset[str] = frozenset()
-    """What a block asks for and this clone does not have: `model`."""
+    """What a block asks for and this clone does not have: `model`, `shapes`, `base` (see `cards.generate.Need`)."""
     base: CardFacts | None = None
     """The same of `named.base`; None for a first version."""
 

@@ -95,6 +95,8 @@ def _data(facts: CardFacts) -> object:
 
 
 def _changes(facts: CardFacts) -> object:
+    if facts.named.base is None:
+        return facts.named
     own = [_plain(facts.params), _measured(facts) or [_plain(facts.metrics), dict(facts.directions)], _data(facts)]
     environment = facts.environment.digest if facts.environment is not None else None
     return [facts.named, own, facts.environment_digest or environment, _model(facts)]
@@ -192,9 +194,13 @@ def plan(card: Card, facts: CardFacts, again: Collection[str] = ()) -> Plan:
     )
 
 
-def partial_blocks(card: Card) -> tuple[str, ...]:
-    """The blocks that were written without the model's bytes."""
-    return tuple(block.id for block in card.blocks if dict(block.attributes).get("of", "").endswith(_PARTIAL))
+def partial_blocks(card: Card) -> Mapping[str, tuple[Need, ...]]:
+    """The blocks that were written without all that they ask for, and what they ask for."""
+    return {
+        block.id: _KINDS[block.id].needs
+        for block in card.blocks
+        if block.id in _KINDS and dict(block.attributes).get("of", "").endswith(_PARTIAL)
+    }
 
 
 def _attributes(block: Block, facts: CardFacts, naming: list[str]) -> dict[str, str | None]:

@@ -103,9 +103,10 @@ def parse_blocks(text: str, lines: Sequence[Line]) -> tuple[tuple[Block, ...], t
     """The blocks of a card, and what is wrong with its markers."""
     blocks: list[Block] = []
     problems: list[Problem] = []
+    lines_of: dict[str, int] = {}
     begun: _Mark | None = None
     for mark in _marks(text, lines, problems):
-        wrong = _misplaced(mark, begun, blocks)
+        wrong = _misplaced(mark, begun, lines_of)
         if wrong:
             problems.append(Problem(line=mark.at.number, message=wrong))
         if mark.opens:
@@ -113,18 +114,19 @@ def parse_blocks(text: str, lines: Sequence[Line]) -> tuple[tuple[Block, ...], t
         elif begun is not None:
             if begun.id == mark.id:
                 blocks.append(_block(text, begun, mark))
+                lines_of.setdefault(blocks[-1].id, blocks[-1].line)
             begun = None
     if begun is not None:
         problems.append(Problem(line=begun.at.number, message=f"block {begun.id} has no end"))
     return tuple(blocks), tuple(problems)
 
 
-def _misplaced(mark: _Mark, begun: _Mark | None, blocks: Sequence[Block]) -> str:
+def _misplaced(mark: _Mark, begun: _Mark | None, lines_of: Mapping[str, int]) -> str:
     if mark.opens and begun is not None:
         return f"block {mark.id} begins inside block {begun.id} (line {begun.at.number})"
     if mark.opens:
-        twin = next((block for block in blocks if block.id == mark.id), None)
-        return f"block {mark.id} was there before (line {twin.line})" if twin else ""
+        twin = lines_of.get(str(mark.id))
+        return f"block {mark.id} was there before (line {twin})" if twin is not None else ""
     if begun is None:
         return f"block {mark.id} ends without a beginning"
     return "" if begun.id == mark.id else f"block {mark.id} ends inside block {begun.id} (line {begun.at.number})"

@@ -65,7 +65,7 @@ def _shape(cell: str) -> tuple[int | str, ...] | None:
     if cell == "-":
         return None
     sizes = [part for part in _plain(cell)[1:-1].split(", ") if part]
-    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in sizes)
+    return tuple(int(part) if re.fullmatch("[0-9]{1,20}", part) else part for part in sizes)
 
 
 def _rows(text: str) -> Sequence[Sequence[str]]:

@@ -13,7 +13,9 @@ from dvc_modelver.cards.lines import Kind, Line
 PLACEHOLDER = "[More Information Needed]"
 """Hugging Face's mark of a section that nobody has written yet."""
 _placeholder = re.compile(r"\\?\[\s*more\s+information\s+needed\s*\\?\]", re.IGNORECASE)
-_required = re.compile(r"[ \t]*<!--[ \t]*modelver:required(?:[ \t]+stage=(\S+))?[ \t]+((?:(?!-->).)*?)[ \t]*-->[ \t]*")
+_required = re.compile(
+    r"[ \t]*<!--[ \t]*modelver:required(?:[ \t]+stage=([^\s;]+);?)?[ \t]+((?:(?!-->).)*?)[ \t]*-->[ \t]*"
+)
 _decoration = re.compile(r"[*_`~\\]|<[^<>]*>")
 _numbering = re.compile(r"^(?:\d+(?:\.\d+)*[.)]?|\(?[a-z]\))\s+")
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dvc_modelver.cards.escape import cell, code
 from dvc_modelver.core.facts import ArtifactFacts, Scalar
 from dvc_modelver.core.metrics import is_number
-from dvc_modelver.core.secrets import redact_text, redact_value
+from dvc_modelver.core.secrets import HIDDEN, redact_text, redact_value
 from dvc_modelver.core.text import one_line
 
 MAX_ROWS = 100
@@ -57,6 +57,8 @@ def span(text: str, limit: int = MAX_NAME) -> str:
 
 def value_cell(key: str, value: Scalar) -> str:
     """A metric's value in a cell: numbers rounded for people, texts as they are."""
+    if is_number(value) and redact_value(key, value) == HIDDEN:
+        return text_cell(HIDDEN)
     if isinstance(value, float):
         return number(value)
     return text_cell(exact(value)) if is_number(value) else param_cell(key, value)

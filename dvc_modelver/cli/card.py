@@ -180,5 +180,5 @@ def show_answer(card: ShownCard) -> Answer:
     """The card in every form."""
     return Answer(
         data={"name": card.name, "version": card.version, "path": card.path, "text": card.text},
-        lines=tuple(card.text.rstrip("\n").splitlines()),
+        lines=tuple(card.text.removeprefix("\ufeff").rstrip("\n").splitlines()),
     )

@@ -184,7 +184,7 @@ def _usage_or_bug(error: Exception, argv: Sequence[str], as_json: bool) -> int:
         problem: ModelverError = BadInput(message, hint=f"modelver {first + ' ' if first else ''}--help")
         if not argv or type(error).__name__ == "NoArgsIsHelpError":
             if not as_json:
-                write(message)
+                write(str(words()).strip())
                 return ExitCode.BAD_INPUT
             problem = BadInput("no command is named", hint="modelver --help lists them")
     else:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dvc_modelver.cards.document import parse_card
@@ -106,7 +107,7 @@ class CardSource:
             declared=self.declared,
             artifact=self.artifact,
             recipe=self.recipe,
-            params=own_params(self.reader.params(self.declared).values, self.recipe),
+            params=self._params,
             metrics=values,
             directions=self.project.config.metrics,
             environment=environment,
@@ -137,12 +138,26 @@ class CardSource:
     def recipe(self) -> Recipe:
         return recipe_of(self.commit, self.declared)
 
+    @property
+    def _params(self) -> Values:
+        found = self.reader.params(self.declared)
+        named = self.recipe.params
+        for problem in found.problems:
+            if self.tree.entry(problem.file) is not None and (not named or problem.file in named):
+                raise BadInput(problem.problem, hint=f"mend {problem.file}")
+        return own_params(found.values, self.recipe)
+
     @cached_property
     def _metrics(self) -> tuple[Values, dict[str, str], tuple[str, ...]]:
         """The values at hand, the digests of the files that DVC keeps, and those of them that are not at hand."""
         found = self.reader.metrics(self.declared)
         names = {*found.values, *(problem.file for problem in found.problems)}
         own = own_metrics(self.commit, self.declared, {name: found.values.get(name, {}) for name in names}, self.recipe)
+        for problem in found.problems:
+            output = self._kept_file(problem.file)
+            at_hand = output is not None and self.at_hand.blob(output) is not None
+            if problem.file in own and (at_hand or self.tree.entry(problem.file) is not None):
+                raise BadInput(problem.problem, hint=f"mend {problem.file}")
         kept = {file: output for file in sorted(own) if (output := self._kept(file)) is not None}
         values = {file: found.values[file] for file in sorted(own) if file in found.values}
         digests = {file: f"{output.digest}" for file, output in kept.items()}
@@ -171,9 +186,9 @@ class CardSource:
             if data is not None:
                 document = _parsed(path, data)
                 if document is not None:
-                    return document, None if output is None else output.digest, ()
+                    return document, None if output is None else f"{path} {output.digest}", ()
             elif output is not None:
-                return None, output.digest, (path,)
+                return None, f"{path} {output.digest}", (path,)
         return self._lock_file(), None, ()
 
     def _environment_files(self) -> Iterator[str]:
@@ -269,17 +284,25 @@ class CardSource:
         wanted = set(needs)
         if Need.MEASURES in wanted and facts.absent:
             facts = self._fetched(facts)
-        if Need.MODEL in wanted:
-            at_hand = verified or self.model_at_hand
-            unmet = frozenset() if at_hand else frozenset({Need.MODEL.value})
-            facts = replace(facts, model=self._described(verified) if at_hand else None, unmet=unmet)
+        if Need.MODEL in wanted and (verified or self.model_at_hand):
+            facts = replace(facts, model=self._described(verified))
         if Need.SHAPES in wanted:
             facts = replace(facts, shapes=dict(self._shapes()))
         if Need.PLOTS in wanted:
             facts = replace(facts, plots=tuple(self._drawn()))
         if Need.BASE in wanted:
             facts = replace(facts, base=read_base(self.project, facts, self.at_hand))
-        return facts
+        unmet = (need for need in wanted if not self.are_met([need], facts.named, verified=verified))
+        return replace(facts, unmet=frozenset(need.value for need in unmet))
+
+    def are_met(self, needs: Iterable[Need], named: Named, *, verified: bool = False) -> bool:
+        """Whether this clone has the bytes and commits that `needs` name, of those that are not fetched."""
+        tests = {
+            Need.MODEL: lambda: verified or self.model_at_hand,
+            Need.SHAPES: lambda: all(place is not None for _, place in self._tables()),
+            Need.BASE: lambda: named.base_commit is None or self.project.objects.commit(named.base_commit) is not None,
+        }
+        return all(tests[need]() for need in needs if need in tests)
 
     def _fetched(self, facts: CardFacts) -> CardFacts:
         outputs = [output for path in facts.absent if (output := self._kept(path)) is not None]
@@ -343,19 +366,26 @@ class CardSource:
         return parse_signature(data, name=known[0]) if data is not None else None
 
     def _shapes(self) -> Iterator[tuple[str, Shape]]:
-        from dvc_modelver.dvcio.cache import output_id
         from dvc_modelver.dvcio.shapes import shape_of
+
+        for path, place in self._tables():
+            shape = shape_of(place, path, place.stat().st_size) if place is not None else None
+            if shape is not None:
+                yield path, shape
+
+    def _tables(self) -> Iterator[tuple[str, Path | None]]:
+        """The data whose rows can be counted, and where the cache has it."""
+        from dvc_modelver.dvcio.cache import output_id
+        from dvc_modelver.dvcio.shapes import may_be_table
 
         evaluated = (found for step in self.recipe.evaluation for found in step.inputs if found.kind is not Kind.CODE)
         for found in (*self.recipe.data, *evaluated):
             output = found.output
-            cache = self.at_hand.cache_of(output.root)
-            if cache is None or output.digest is None or not output.digest.startswith("md5:"):
+            if output.digest is None or not output.digest.startswith("md5:") or is_directory(output):
                 continue
-            place = None if output.digest.endswith(".dir") else cache.find(output_id(output))
-            shape = shape_of(place, output.path, place.stat().st_size) if place is not None else None
-            if shape is not None:
-                yield output.path, shape
+            if may_be_table(output.path, output.size):
+                cache = self.at_hand.cache_of(output.root)
+                yield output.path, cache.find(output_id(output)) if cache is not None else None
 
 
 def read_base(project: Project, facts: CardFacts, at_hand: Bytes) -> CardFacts | None:

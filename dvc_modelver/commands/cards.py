@@ -91,7 +91,9 @@ def read_declared(project: Project, tree: Tree, names: Sequence[str]) -> list[De
 
     found = declared(tree)
     if not names:
-        return [one for one in found.artifacts if has_card(one) and one.path is not None and one.problem is None]
+        for problem in found.problems:
+            raise BadInput(problem.problem, hint=f"correct {problem.file}")
+        return [_sound(one) for one in found.artifacts if has_card(one)]
     known = {one.name: one for one in found.artifacts}
     chosen: dict[str, Declared] = {}
     for text in names:
@@ -106,10 +108,15 @@ def read_declared(project: Project, tree: Tree, names: Sequence[str]) -> list[De
         one = known.get(name)
         if one is None:
             raise NotFound(f"no dvc.yaml here declares {text}", hint=near(text, known) or "modelver init")
-        if one.problem is not None:
-            raise BadInput(f"{one.file}: {name}: {one.problem}", hint=f"correct it in {one.file}")
-        chosen[name] = one
+        chosen[name] = _sound(one)
     return list(chosen.values())
+
+
+def _sound(declared: Declared) -> Declared:
+    problem = declared.problem or ("it has no 'path'" if declared.path is None else None)
+    if problem is not None:
+        raise BadInput(f"{declared.file}: {declared.name}: {problem}", hint=f"correct it in {declared.file}")
+    return declared
 
 
 def refuse_shared(project: Project, chosen: Sequence[Declared]) -> None:

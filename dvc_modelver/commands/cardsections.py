@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dvc_modelver.cards.document import Card, parse_card
-from dvc_modelver.cards.generate import named_in
-from dvc_modelver.cards.sections import missing_sections, required_sections
+from typing import TYPE_CHECKING
+
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.config import Config
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import BadInput, Refused
 
+if TYPE_CHECKING:
+    from dvc_modelver.cards.document import Card
+
 
 def advised_sections(card: Card) -> tuple[str, ...]:
     """What the card itself asks for, whatever the stage."""
+    from dvc_modelver.cards.sections import required_sections
+
     return required_sections(card)
 
 
 def stage_sections(config: Config, card: Card, stage: str) -> tuple[str, ...]:
     """What a version needs before `stage` may hold it: the configuration's, and those that the card names for it."""
+    from dvc_modelver.cards.sections import required_sections
+
     return tuple(dict.fromkeys((*config.cards.required.get(stage, ()), *required_sections(card, stage))))
 
 
@@ -36,6 +42,8 @@ def refuse_unwritten(project: Project, model: Model, version: Version, stage: st
 
 def refuse_missing(config: Config, card: Card, path: str, version: str, stage: str) -> None:
     """Raises `Refused` while a section that `stage` needs is missing in `card`, which is that of `version`."""
+    from dvc_modelver.cards.sections import missing_sections
+
     missing = missing_sections(card, stage_sections(config, card, stage))
     if missing:
         titles = ", ".join(f"'{m.title}'" for m in missing)
@@ -62,12 +70,16 @@ def _card_of(project: Project, model: Model, version: Version, stage: str) -> tu
         if data is None or (stage not in project.config.cards.required and b"modelver:required stage=" not in data):
             continue
         card = _parsed(data, f"{model.name}@{version}")
+        from dvc_modelver.cards.generate import named_in
+
         if commit == own or named_in(card).version == str(version):
             return card, place
     return None, path
 
 
 def _parsed(data: bytes, what: str) -> Card:
+    from dvc_modelver.cards.document import parse_card
+
     try:
         return parse_card(data)
     except BadInput as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dvc_modelver.cards.document import Card, Edit, parse_card
@@ -119,36 +119,45 @@ def write_card(
         Refused: a block was edited by hand, or the card would hold a secret.
         DataError: metrics are nowhere, or bytes are corrupt.
     """
+    texts = texts if texts is not None else source.tree
+    again = {id for id, needs in partial_blocks(card).items() if source.are_met(needs, named, verified=verified)}
+    if missing_pictures(card, path, texts):
+        again.add("plots")
+    made: Plan = plan(card, source.facts(named), again=again)
+    facts = source.complete(made.facts, made.needs, verified=verified)
+    # Metrics that DVC keeps are no reason to fetch them as long as no block asks for them.
+    front = None if facts.absent else front_matter(facts)
     try:
-        texts = texts if texts is not None else source.tree
-        lost = missing_pictures(card, path, texts)
-        again = partial_blocks(card)
-        if not again or not (verified or source.model_at_hand):
-            again = ()
-        made: Plan = plan(card, source.facts(named), again=(*again, *(["plots"] if lost else [])))
-        facts = source.complete(made.facts, made.needs, verified=verified)
-        # Metrics that DVC keeps are no reason to fetch them as long as no block asks for them.
-        front: Mapping[str, object] | None = None if facts.absent else front_matter(facts)
-        updated = update(made, facts, front, discard_edits=discard_edits)  # type: ignore[arg-type]
+        updated = update(made, facts, front, discard_edits=discard_edits)
     except (BadInput, Refused) as error:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
     refuse_secrets(updated.text, path)
     file = CardFile(model=source.declared.name, path=path, data=updated.text.encode("utf-8"))
-    pictures = tuple(_pictures(card, facts, path, texts)) if "plots" in made.render else ()
+    pictures = tuple(_pictures(card, facts if "plots" in made.render else None, path, texts))
     return Written(file=file, pictures=pictures, edits=updated.edits)
 
 
-def _pictures(card: Card, facts: CardFacts, path: str, texts: Tree) -> Iterator[CardFile]:
-    """The plots that the card shows, and those of ours that it showed and shows no longer."""
-    folder = path.rpartition("/")[0]
-    new = {posixpath.join(folder, plot.name): plot.data for plot in facts.plots}
-    for place, drawn in new.items():
-        yield CardFile(model=facts.name, path=place, data=drawn, picture=True)
-    for place in _shown_pictures(card, path):
-        data = texts.read(place)
+def _pictures(card: Card, facts: CardFacts | None, path: str, texts: Tree) -> Iterator[CardFile]:
+    """New plots (None: the card keeps its own), and those of ours that the card shows no longer."""
+    shown = _shown_pictures(card, path)
+    if facts is None and not shown:
+        return
+    folder, _, name = path.rpartition("/")
+    model, stem = (facts.name if facts is not None else ""), name.removesuffix(".md")
+    drawn = {posixpath.join(folder, plot.name): plot.data for plot in facts.plots} if facts is not None else {}
+    for place, data in drawn.items():
+        yield CardFile(model=model, path=place, data=data, picture=True)
+    if not shown and not drawn:
+        return
+    from dvc_modelver.cards.plots import is_plot_name
+
+    for place in texts.files("*.svg"):
+        own = posixpath.dirname(place) == folder and is_plot_name(posixpath.basename(place), stem)
+        kept = place in drawn if facts is not None else place in shown
+        data_there = texts.read(place) if own and not kept else None
         # Only what nobody has altered: its name is made from its bytes.
-        if place not in new and data is not None and hashlib.sha256(data).hexdigest()[:12] in place:
-            yield CardFile(model=facts.name, path=place, data=None, picture=True)
+        if data_there is not None and hashlib.sha256(data_there).hexdigest()[:12] in place:
+            yield CardFile(model=model, path=place, data=None, picture=True)
 
 
 def missing_pictures(card: Card, path: str, texts: Tree) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def story(template: Path) -> tuple[Step, ...]:
         Step(line="modelver release digits --bump minor -m 'A larger forest' --push"),
         Step(line="modelver promote digits@v0.2.0 staging --push"),
         Step(
-            line="modelver card show digits@v0.2.0 | sed -n '/^## What is new/,/^## Evaluation/p' | sed '$d'",
+            line="modelver card show digits@v0.2.0 | sed -n '/^Compared/,/^<details>/{/^<details>/!p;}'",
             note="Each version has a card, in the commit that its tag names: people's words, and what the files say.",
         ),
         Step(line="modelver list"),

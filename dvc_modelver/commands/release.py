@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from dvc_modelver.cards.document import parse_card
 from dvc_modelver.commands.candidates import (
     ReadModel,
     ReleaseRequest,
@@ -97,11 +96,17 @@ def _refuse_unwritten(
     stage = request.options.stage
     if stage is None:
         return
+    from dvc_modelver.cards.document import parse_card
+
     written = {card.model: card for card in cards if not card.picture}
     for read, plan in zip(models, plans, strict=True):
         card = written.get(plan.model)
         if card is not None and card.data is not None:
             refuse_missing(project.config, parse_card(card.data), card.path, f"{plan.model}@{plan.version}", stage)
+        elif plan.new and project.config.cards.required.get(stage):
+            raise Refused(
+                f"{stage} needs a card, and {plan.model}@{plan.version} would have none", hint="drop --no-card"
+            )
         elif not plan.new and plan.tags:
             refuse_unwritten(project, read.model, plan.version, stage)
 

@@ -100,8 +100,9 @@ def _cards(where: str, key: str, value: object) -> CardSettings:
 
 def _card_path(where: str, key: str, value: object) -> str:
     parts = value.split("/") if isinstance(value, str) else []
-    unsafe = {"", ".", ".."} & set(parts) or any(part.lower() == ".git" for part in parts)
-    if not isinstance(value, str) or unsafe or "\\" in value or ":" in value or not parts[-1].endswith(".md"):
+    unsafe = {"", ".", ".."} & set(parts) or any(part.lower() in (".git", ".dvc") for part in parts)
+    odd = not isinstance(value, str) or not value.isprintable() or value.startswith("~") or set(value) & set("\\:")
+    if not isinstance(value, str) or unsafe or odd or not parts[-1].endswith(".md"):
         raise _fail(where, key, "the path of a Markdown file below the root, such as model_cards/{name}.md")
     if "{" in value.replace("{name}", "") or "}" in value.replace("{name}", ""):
         raise BadInput(f"{where}: {key}: the only thing that can stand in braces is {{name}}")

@@ -240,9 +240,9 @@ def _prepared(candidate: Candidate, highest: Version | None) -> Version | None:
     if not taken and (highest is None or version > highest):
         return version
     if candidate.prepared.binding:
-        why = f"{version} is taken" if taken else f"{highest} came"
+        why = "that number is taken by now" if taken else f"{highest} came meanwhile"
         raise Conflict(
-            f"the card of {name} was prepared for {version}, and {why} meanwhile",
+            f"the card of {name} was prepared for {version}, and {why}",
             hint=f"git fetch --tags, then modelver release {name} --prepare again; or name a number with --version",
         )
     return None
@@ -254,6 +254,8 @@ def _tags(
     model, content = candidate.model, candidate.content()
     ends = (candidate.retired_tag,) if candidate.retired_tag is not None else ()
     bump = "version" if options.version is not None else options.scheme
+    if bump == "semver" and options.bump is None and version == candidate.prepared.version:
+        bump = "prepared"
     if bump == "semver":
         bump = (options.bump if options.bump is not None else Bump.PATCH).name.lower()
     record = Record(

@@ -115,9 +115,11 @@ def scan(text: str) -> tuple[SecretFinding, ...]:
 
 def _found(text: str) -> Iterator[SecretFinding]:
     kinds = tuple(_SHAPES)
+    at, counted = 1, 0
     for match in _shape.finditer(text) if _may_hold_shape(text) else ():
         kind = kinds[int(str(match.lastgroup)[1:])]
-        yield SecretFinding(line=text.count("\n", 0, match.start()) + 1, kind=kind)
+        at, counted = at + text.count("\n", counted, match.start()), match.start()
+        yield SecretFinding(line=at, kind=kind)
     for number, line in enumerate(text.split("\n"), 1) if redact(text) != text else ():
         if redact(line) != line:
             yield SecretFinding(line=number, kind="URL with a password or signature")

@@ -10,11 +10,13 @@ _unsafe = re.compile(
     "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # bidi, hidden
     "\ud800-\udfff]"
 )
-_user_info = re.compile(r"(?<=://)[^/@\s]+(?:@[^/@\s]+)*@")
+_HIDDEN = r"(?!(?:\\?\*){3})"
+"""What is hidden already stays as it is, also with Markdown's escapes."""
+_user_info = re.compile(rf"(?<=://){_HIDDEN}[^/@\s]+(?:@[^/@\s]+)*@")
 _signed_query = re.compile(
     r"([?&](?:(?:[a-z]+[-_])*(?:signature|token|secret|password|passwd)|sig|auth|key|api[-_]?key|access[-_]key"
     r"|X-(?:Amz|Goog)-[a-z-]+)=)"
-    r"[^&\s'\"`]+",
+    rf"{_HIDDEN}[^&\s'\"`]+",
     re.IGNORECASE,
 )
 

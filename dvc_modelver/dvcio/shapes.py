@@ -44,14 +44,21 @@ def shape_of(path: Path, name: str, size: int) -> Shape | None:
         name: of the data; its suffix tells the format.
         size: bytes, as its digest's record has them.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in (*_DELIMITERS, *_JSON_LINES, ".npy") or (suffix != ".npy" and size > MAX_TEXT):
+    if not may_be_table(name, size):
         return None
+    suffix = PurePosixPath(name).suffix.lower()
     try:
         with BufferedReader(open_regular(path)) as file:
             return _read(file, suffix) if os.fstat(file.fileno()).st_size == size else None
     except (OSError, DataError, Malformed, _Unreadable, ValueError, RecursionError, csv.Error):
         return None
+
+
+def may_be_table(name: str, size: int | None) -> bool:
+    """Whether a file of that name and size is one that `shape_of` looks into; an unknown size is small enough."""
+    suffix = PurePosixPath(name).suffix.lower()
+    known = suffix in (*_DELIMITERS, *_JSON_LINES, ".npy")
+    return known and (suffix == ".npy" or size is None or size <= MAX_TEXT)
 
 
 def _read(file: BinaryIO, suffix: str) -> Shape | None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,9 +107,12 @@ def write_file(path: Path, data: bytes) -> None:
         if path.is_file():
             temporary.chmod(path.stat().st_mode & 0o777)
         os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise EnvironmentProblem(f"cannot write {path}: {error.strerror}") from error
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise EnvironmentProblem(f"cannot write {path}: {error.strerror}") from error
+        raise
 
 
 def _temporary(path: Path) -> Path:

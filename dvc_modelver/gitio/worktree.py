@@ -122,3 +122,8 @@ class Uncommitted(WorkTree):
 
     def entry(self, path: str) -> Entry | None:
         return super().entry(path) if path in self._files or path in self._folders else None
+
+    def files(self, *names: str) -> Iterator[str]:
+        # What Git tracks may have been deleted, or be a link.
+        found = ((path, self.entry(path)) for path in super().files(*names))
+        return (path for path, entry in found if entry is not None and entry.mode.startswith("100"))

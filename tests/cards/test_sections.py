@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dvc_modelver.cards.document import parse_card, replace_blocks
 from dvc_modelver.cards.sections import Reason, missing_sections, required_sections, sections
@@ -114,6 +116,80 @@ def test_a_card_says_what_it_requires() -> None:
         "<!-- modelver:required A; B c -->\n```\n<!-- modelver:required X -->\n```\n<!-- modelver:required B c;D -->\n"
     )
     assert required_sections(parse_card(text)) == ("A", "B c", "D")
+
+
+STAGED = """\
+<!-- modelver:required A; B -->
+<!-- modelver:required stage=prod C; D -->
+<!--  modelver:required   stage=*   E  -->
+<!-- modelver:required stage=dev F; C -->
+<!-- modelver:required stage=prod D;; G ; -->
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "titles"),
+    [
+        (None, ("A", "B")),
+        ("prod", ("C", "D", "E", "G")),
+        ("dev", ("E", "F", "C")),
+        ("staging", ("E",)),
+        ("*", ("E",)),
+        ("PROD", ("E",)),
+        ("", ("E",)),
+    ],
+)
+def test_a_card_says_what_it_requires_for_a_stage(stage: str | None, titles: tuple[str, ...]) -> None:
+    """Lines with the stage's name and those for every stage count for it, each title once; the others for none."""
+    assert required_sections(parse_card(STAGED), stage) == titles
+
+
+@pytest.mark.parametrize(
+    ("line", "stage", "titles"),
+    [
+        ("<!-- modelver:required stage=prod -->", "prod", ()),
+        ("<!-- modelver:required stage= A -->", None, ("stage= A",)),
+        ("<!-- modelver:required A stage=prod -->", None, ("A stage=prod",)),
+        ("<!-- modelver:required stage=a/b A -->", "a/b", ("A",)),
+        ("<!-- modelver:required -->", None, ()),
+        ("<!-- modelver:required ; ; -->", None, ()),
+        ("<!-- modelver:requiredA -->", None, ()),
+        ("Text <!-- modelver:required A -->", None, ()),
+        ("<!-- modelver:required A --> text", None, ()),
+        ("<!-- modelver:required A --><!-- x -->", None, ()),
+        ("<!-- modelver:required A\nB -->", None, ()),
+        ("<!--\nmodelver:required A -->", None, ()),
+        ("<!-- x\n<!-- modelver:required A -->", None, ()),
+        ("  <!-- modelver:required A & B: why? -->  ", None, ("A & B: why?",)),
+        ("`<!-- modelver:required A -->`", None, ()),
+        ("    <!-- modelver:required A -->", None, ()),
+        ("---\n# <!-- modelver:required A -->\n---\n", None, ()),
+    ],
+)
+def test_what_a_line_of_requirements_is(line: str, stage: str | None, titles: tuple[str, ...]) -> None:
+    """A comment on a line of its own, with the stage in front; in text, code and longer comments it is none."""
+    assert required_sections(parse_card(f"{line}\n"), stage) == titles
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "prod", "dev", "*"]), st.text("AB ;c=*", max_size=8)), max_size=6))
+def test_every_line_counts_for_its_stage(lines: list[tuple[str | None, str]]) -> None:
+    """What is asked for a stage is what its own lines and those of every stage say, in their order, without twins."""
+    written = [(stage, text) for stage, text in lines if text.strip() and not text.strip().startswith("stage=")]
+    card = parse_card("".join(
+        f"<!-- modelver:required {'' if stage is None else f'stage={stage} '}{text} -->\n" for stage, text in written
+    ))  # fmt: skip
+    for asked, own in ((None, (None,)), ("prod", ("prod", "*")), ("dev", ("dev", "*")), ("x", ("*",))):
+        titles = [title.strip() for stage, text in written if stage in own for title in text.split(";")]
+        assert required_sections(card, asked) == tuple(dict.fromkeys(filter(None, titles)))
+
+
+def test_a_stage_asks_for_sections_that_are_missing() -> None:
+    """What a stage's lines name is looked for as any other required section."""
+    text = f"{STAGED}\n# C\n\nWords.\n\n# D\n\n[More Information Needed]\n"
+    found = missing_sections(parse_card(text), required_sections(parse_card(text), "prod"))
+    assert [(one.title, one.reason) for one in found] == [
+        ("D", Reason.PLACEHOLDER), ("E", Reason.ABSENT), ("G", Reason.ABSENT)
+    ]  # fmt: skip
 
 
 def test_headings_in_blocks_are_not_sections() -> None:

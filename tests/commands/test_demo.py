@@ -73,14 +73,14 @@ def test_demo_walks_through_a_models_life(
     read, truth = (next(line for line in lines if line.startswith(start)).split()[1:] for start in ("reads:", "truth:"))
     assert len(read) == len(truth) == 12
     assert sum(one == other for one, other in zip(read, truth, strict=True)) >= 10
-    assert len(lines) <= 110
+    assert len(lines) <= 120
     assert "\x1b" not in result.out
     assert result.err == ""
 
     first = lines.index("Try next:") + 1
     assert f"cd {shlex.quote(str(git.path))}" in lines[first]
     follow = [shlex.split(line) for line in lines[first + 1 :] if not line.startswith("  export ")]
-    assert len(follow) == 5
+    assert len(follow) == 6
     for program, *words in follow:
         if program == "modelver":
             modelver(*words, cwd=git)

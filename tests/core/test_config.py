@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from dvc_modelver.core.config import Config, parse_config
-from dvc_modelver.errors import BadInput
+from dvc_modelver.core.config import CardSettings, Config, parse_config
+from dvc_modelver.errors import BadInput, ExitCode
 
 FULL: dict[str, object] = {
     "scheme": "timestamp",
     "stages": ["dev", "staging", "prod"],
     "push": True,
-    "cards": {"path": "model_cards/{name}.md", "template": "default", "required": {"prod": ["Use"]}, "plots": []},
+    "cards": {
+        "path": "cards/{name}/README.md",
+        "template": "docs/template.md",
+        "required": {"prod": ["Intended use", "Limitations"], "dev": []},
+        "plots": ["plots/roc.csv", "ROC"],
+    },
     "metrics": {"auc": "up", "rmse": "down"},
     "gate": {"against": "prod", "metrics": {"auc": {"min": 0.8}}},
     "hooks": {"push": False},
@@ -36,7 +41,14 @@ def test_an_empty_file_is_the_default(nothing: object) -> None:
 def test_every_key_of_the_contract_is_read() -> None:
     """The whole shape that is documented arrives."""
     config = parse_config(FULL, {}, ".modelver.yaml")
-    assert {name: getattr(config, name) for name in FULL} == FULL | {"stages": ("dev", "staging", "prod")}
+    cards = CardSettings(
+        path="cards/{name}/README.md",
+        template="docs/template.md",
+        required={"prod": ("Intended use", "Limitations"), "dev": ()},
+        plots=("plots/roc.csv", "ROC"),
+    )
+    expected = FULL | {"stages": ("dev", "staging", "prod"), "cards": cards}
+    assert {name: getattr(config, name) for name in FULL} == expected
 
 
 @pytest.mark.parametrize(
@@ -88,6 +100,94 @@ def test_quite_unknown_keys_list_all() -> None:
 def test_values_of_the_wrong_kind(settings: object) -> None:
     """A value that is not what its key wants is bad input, told with the file's name."""
     assert ".modelver.yaml" in refused(settings).message
+
+
+# Cards ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cards", [None, {}])
+def test_cards_have_defaults(cards: object) -> None:
+    """Nothing said of cards: one file per model below `model_cards`, our own template, nothing required, no plots."""
+    found = parse_config({"cards": cards}, {}, ".modelver.yaml").cards
+    assert found == CardSettings() == Config().cards
+    assert (found.path, found.template, found.required, found.plots) == ("model_cards/{name}.md", "default", {}, ())
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "place"),
+    [
+        ("model_cards/{name}.md", "churn", "model_cards/churn.md"),
+        ("model_cards/{name}.md", "team/a:churn", "model_cards/team/a/churn.md"),
+        ("{name}.md", "churn", "churn.md"),
+        ("{name}/README.md", "churn", "churn/README.md"),
+        ("cards/{name}-{name}.md", "a", "cards/a-a.md"),
+        ("MODEL_CARD.md", "churn", "MODEL_CARD.md"),
+        ("docs/.cards/card of {name}.md", "churn", "docs/.cards/card of churn.md"),
+    ],
+)
+def test_where_a_card_is(path: str, model: str, place: str) -> None:
+    """The model's name stands wherever `{name}` does, its `:` as `/`."""
+    assert parse_config({"cards": {"path": path}}, {}, ".modelver.yaml").cards.path_of(model) == place
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("cards/{name}", "cards/{name}.MD", "cards/{name}.txt", "cards/.md/x", "{name}", ".md/"),
+        *("../{name}.md", "cards/../../{name}.md", "cards/../x.md", "./{name}.md", "cards//x.md", "cards/./x.md"),
+        *("/etc/{name}.md", "/{name}.md", "//x.md", "C:/x.md", "c:x.md", "cards\\{name}.md", "https://host/x.md"),
+        *(".git/{name}.md", ".GIT/x.md", "a/.Git/x.md", ".git/hooks/x.md"),
+        *("cards/{model}.md", "cards/{Name}.md", "cards/{}.md", "cards/{name.md", "cards/name}.md", "{{name}}.md"),
+        *("", " ", "\n", None, 3, True, ["cards/{name}.md"], {"name": "x.md"}),
+    ],
+)
+def test_paths_that_no_card_may_have(path: object) -> None:
+    """No Markdown file, outside of the root, Git's own folder, other braces, no text: an error that names the key."""
+    error = refused({"cards": {"path": path}})
+    assert error.message.startswith(".modelver.yaml: cards.path")
+    assert int(error.code) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("template", "", "cards.template must be a text"),
+        ("template", "  ", "cards.template must be a text"),
+        ("template", None, "cards.template must be a text"),
+        ("template", ["default"], "cards.template must be a text"),
+        ("template", 1, "cards.template must be a text"),
+        ("required", ["Use"], "cards.required must be a mapping"),
+        ("required", "Use", "cards.required must be a mapping"),
+        ("required", None, "cards.required must be a mapping"),
+        ("required", {"prod": "Use"}, "cards.required.prod must be a list of texts"),
+        ("required", {"prod": None}, "cards.required.prod must be a list of texts"),
+        ("required", {"prod": ["Use", 3]}, "cards.required.prod must be a list of texts"),
+        ("required", {"prod": ["Use", " "]}, "cards.required.prod must be a list of texts"),
+        ("required", {"prod": {"Use": 1}}, "cards.required.prod must be a list of texts"),
+        ("required", {"a b": ["Use"]}, "cards.required: 'a b' is not a name for a stage"),
+        ("required", {"*": ["Use"]}, "cards.required: '*' is not a name for a stage"),
+        ("required", {"": ["Use"]}, "cards.required: '' is not a name for a stage"),
+        ("plots", "plots/roc.csv", "cards.plots must be a list of texts"),
+        ("plots", {"roc": "x.csv"}, "cards.plots must be a list of texts"),
+        ("plots", None, "cards.plots must be a list of texts"),
+        ("plots", ["a.csv", None], "cards.plots must be a list of texts"),
+        ("plots", [""], "cards.plots must be a list of texts"),
+    ],
+)
+def test_bad_values_of_cards(key: str, value: object, named: str) -> None:
+    """Each is bad input, exit code 2, and the message has the file and the whole key."""
+    error = refused({"cards": {key: value}})
+    assert error.message.startswith(f".modelver.yaml: {named}")
+    assert error.code is ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize("key", ["path", "template", "required", "plots"])
+def test_one_bad_key_is_told_among_good_ones(key: str) -> None:
+    """The other keys of a section do not hide the bad one, and each alone is enough."""
+    good = dict(FULL["cards"])  # type: ignore[call-overload]
+    assert f"cards.{key} " in refused({"cards": good | {key: 3}}).message
+    alone = parse_config({"cards": {key: good[key]}}, {}, ".modelver.yaml").cards
+    assert getattr(alone, key) == getattr(parse_config(FULL, {}, ".modelver.yaml").cards, key)
 
 
 @pytest.mark.parametrize(

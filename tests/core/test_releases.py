@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dvc_modelver.core.facts import Part, Slice
 from dvc_modelver.core.records import BlobLine, FileLine, Record, parse_record, split_message
 from dvc_modelver.core.releases import (
     Candidate,
     PlannedVersion,
+    Prepared,
     Released,
     ReleaseOptions,
     plan_promote,
@@ -21,8 +25,8 @@ from dvc_modelver.core.releases import (
     tag_patterns,
 )
 from dvc_modelver.core.tags import parse_tag_name
-from dvc_modelver.core.versions import Bump
-from dvc_modelver.errors import BadInput, Conflict, ModelverError, Refused
+from dvc_modelver.core.versions import Bump, Version
+from dvc_modelver.errors import BadInput, Conflict, ExitCode, ModelverError, Refused
 from tests.core.builders import Tags, commit, v
 
 NOW = datetime(2026, 11, 21, 21, 30, 5, tzinfo=timezone.utc)
@@ -119,6 +123,128 @@ def test_a_lower_number_is_refused_unless_meant() -> None:
 def test_bump_and_timestamps_contradict() -> None:
     """Timestamps have no levels."""
     fails(candidate(versions("v1.0.0")), BadInput, scheme="timestamp", bump=Bump.MINOR)
+
+
+# Prepared numbers ----------------------------------------------------------------------------------
+
+
+def prepared(number: str, tags: Tags | None = None, *, binding: bool = True, taken: Sequence[str] = ()) -> Candidate:
+    """A candidate whose card was prepared for `number`; `taken` are numbers that came elsewhere."""
+    known = candidate(tags)
+    return replace(
+        known,
+        prepared=Prepared(version=v(number), binding=binding),
+        taken=known.taken | frozenset(map(v, taken)),
+    )
+
+
+@pytest.mark.parametrize("names", [(), ("v1.0.0",), ("v1.9.9",), ("v2.0.0-rc.1",), ("v0.1.0", "v1.9.9", "v1.9.9!")])
+@pytest.mark.parametrize("scheme", ["semver", "timestamp"])
+@pytest.mark.parametrize("binding", [False, True])
+def test_a_prepared_number_is_taken(names: tuple[str, ...], scheme: str, binding: bool) -> None:
+    """The number that the card was prepared for is the version's, however far above the highest it is."""
+    planned = plan(prepared("v2.0.0", versions(*names), binding=binding), scheme=scheme)
+    assert (str(planned.version), planned.new, planned.commit) == ("v2.0.0", True, commit("z"))
+    assert [tag.name for tag in planned.tags] == ["churn@v2.0.0"]
+
+
+def test_a_prepared_timestamp_is_taken() -> None:
+    """A card that was prepared yesterday keeps yesterday's number."""
+    wanted = prepared("v2026.1120.80000", versions("v2026.1119.1"))
+    assert str(plan(wanted, scheme="timestamp").version) == "v2026.1120.80000"
+
+
+GONE = pytest.mark.parametrize(
+    ("taken", "why"),
+    [
+        (["v1.1.0"], "that number is taken by now"),
+        (["v1.1.0", "v1.2.0"], "that number is taken by now"),
+        (["v1.2.0"], "v1.2.0 came meanwhile"),
+        (["v1.1.1-rc.1"], "v1.1.1-rc.1 came meanwhile"),
+    ],
+)
+
+
+@GONE
+@pytest.mark.parametrize("scheme", ["semver", "timestamp"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_reviewed_number_that_is_gone_is_a_conflict(taken: list[str], why: str, scheme: str, force: bool) -> None:
+    """Taken anywhere, or below a higher number: 4, with the card's number, the reason and what to do."""
+    wanted = prepared("v1.1.0", versions("v1.0.0"), taken=taken)
+    error = fails(wanted, Conflict, scheme=scheme, force=force)
+    assert error.code is ExitCode.CONFLICT
+    assert error.message == f"the card of churn was prepared for v1.1.0, and {why}"
+    assert "modelver release churn --prepare" in error.hint
+
+
+@GONE
+def test_a_number_that_binds_nobody_gives_way(taken: list[str], why: str) -> None:
+    """Where the card may still be written again, the number is the next one, as if nothing had been prepared."""
+    wanted = prepared("v1.1.0", versions("v1.0.0"), binding=False, taken=taken)
+    for options in ({}, {"scheme": "timestamp"}, {"bump": Bump.MINOR}):
+        assert plan(wanted, **options).version == plan(replace(wanted, prepared=Prepared()), **options).version
+    assert plan(wanted).version > max(wanted.taken), why
+
+
+@pytest.mark.parametrize(
+    ("bump", "free", "taken"),
+    [
+        (Bump.PATCH, "v1.1.1", "v1.1.1"),
+        (Bump.MINOR, "v1.1.0", "v1.2.0"),
+        (Bump.MAJOR, "v2.0.0", "v2.0.0"),
+        (Bump.PRERELEASE, "v1.1.1-rc.1", "v1.1.1-rc.1"),
+    ],
+)
+@pytest.mark.parametrize("binding", [False, True])
+def test_an_explicit_bump_never_goes_below_the_prepared_number(
+    bump: Bump, free: str, taken: str, binding: bool
+) -> None:
+    """The asked level from the highest is the prepared number or above it, else the level is taken from that."""
+    tags = versions("v1.0.0")
+    assert str(plan(prepared("v1.1.0", tags, binding=binding), bump=bump).version) == free
+    assert str(plan(prepared("v1.1.0", tags, binding=binding, taken=["v1.1.0"]), bump=bump).version) == taken
+
+
+_small = st.sampled_from([
+    v(name) for name in ("v0.1.0", "v1.0.0-rc.1", "v1.0.0-rc.2", "v1.0.0", "v1.0.1", "v1.1.0-a", "v1.1.0", "v2.0.0")
+])  # fmt: skip
+
+
+@given(st.lists(_small, max_size=4), _small, st.sampled_from([None, *Bump]), st.booleans())
+def test_any_prepared_number(taken: list[Version], wanted: Version, bump: Bump | None, binding: bool) -> None:
+    """A new number is above all that were ever used, and, while the prepared one is free, not below that either."""
+    known = replace(candidate(), taken=frozenset(taken), prepared=Prepared(version=wanted, binding=binding))
+    free = all(wanted > other for other in taken)
+    if bump is None and binding and not free:
+        fails(known, Conflict)
+        return
+    found = plan(known, bump=bump).version
+    assert all(found > other for other in taken)
+    assert not free or found >= wanted
+    assert bump is not None or not free or found == wanted
+
+
+def test_an_explicit_number_goes_over_the_prepared_one() -> None:
+    """`--version` is what was asked last, above or below the card's number, and also where that is gone."""
+    for number in ("v1.0.1", "v1.1.0", "v5.0.0"):
+        assert str(plan(prepared("v1.1.0", versions("v1.0.0")), version=v(number)).version) == number
+    gone = prepared("v1.1.0", versions("v1.0.0"), taken=["v1.1.0"])
+    assert str(plan(gone, version=v("v1.1.1")).version) == "v1.1.1"
+
+
+def test_a_bump_has_no_meaning_for_prepared_timestamps() -> None:
+    """As for any timestamp."""
+    fails(prepared("v2026.1120.80000"), BadInput, scheme="timestamp", bump=Bump.MINOR)
+
+
+def test_a_prepared_card_is_no_reason_for_a_second_version() -> None:
+    """An unchanged model, and a commit that is a version, stay what they are, until a second one is asked for."""
+    tags = versions("v1.0.0")
+    number = Prepared(version=v("v1.1.0"), binding=True)
+    assert not plan(replace(candidate(tags, digest="old"), prepared=number)).new
+    here = replace(candidate(tags, at="a"), prepared=number)
+    assert not plan(here).new
+    assert str(plan(here, same_commit=True).version) == "v1.1.0"
 
 
 # What is there already -----------------------------------------------------------------------------
@@ -249,6 +375,11 @@ def test_the_tag_says_all() -> None:
 def test_the_record_says_how_the_number_came(options: dict[str, object], bump: str) -> None:
     """The level, the scheme, or that the number was given."""
     assert plan(candidate(versions("v1.0.0")), **options).tags[0].record.bump == bump
+
+
+def test_the_record_says_that_the_number_was_prepared() -> None:
+    """No level led to it: it was reviewed with the card."""
+    assert plan(prepared("v2.0.0", versions("v1.0.0"))).tags[0].record.bump == "prepared"
 
 
 def test_the_first_version_has_no_previous() -> None:

@@ -38,7 +38,7 @@ LOCK = f"schema: '2.0'\nstages:\n{STAGE}"
 
 
 def _facts(lock: Lock) -> object:
-    return list(lock.stages()), list(lock.all_outputs()), lock.names
+    return list(lock.stages()), list(lock.all_outputs()), list(lock.all_inputs()), lock.names
 
 
 def _or_error(ask: Callable[[], object]) -> object:
@@ -55,8 +55,12 @@ def _compare(data: bytes) -> None:
     if full is BadInput:
         return
     reference = parse_lock_fully(data, "dvc.lock")
+    indexed = parse_lock(data, "dvc.lock")
+    list(indexed.all_outputs())  # cuts the file: from now on paths are looked up in an index
     for path in {item.path for _, item in reference.all_outputs()} | {"data.csv", "nothing"}:
-        assert list(parse_lock(data, "dvc.lock").outputs(path)) == list(reference.outputs(path))
+        expected = [found for found in reference.all_outputs() if found[1].path == path]
+        for lock in (parse_lock(data, "dvc.lock"), indexed, indexed, reference):
+            assert list(lock.outputs(path)) == expected
     for name in reference.names:
         assert parse_lock(data, "dvc.lock").stage(name) == reference.stage(name)
 
@@ -181,6 +185,72 @@ def test_entries_are_read_in_full() -> None:
     assert (dep.path, dep.digest, dep.size, dep.files, dep.hash_name) == ("data.csv", f"md5:{HEX}", 10, None, "md5")
     assert (out.path, out.digest, out.size, out.files) == ("model", f"md5:{HEX}.dir", 20, 2)
     assert out.hash_name == "md5-dos2unix"
+
+
+def test_commands_params_and_inputs_are_read() -> None:
+    """A stage has its command as it ran, the values of its params with their types, and the paths it read."""
+    lock = parse_lock(LOCK.encode(), "dvc.lock")
+    stage = lock.stage("train")
+    assert stage is not None
+    assert stage.cmd == "python train.py"
+    assert stage.values == {"params.yaml": {"lr": 1e-05, "sizes": [1, 2]}}
+    assert list(lock.all_inputs()) == [("train", "data.csv")]
+
+
+@pytest.mark.parametrize(
+    ("written", "cmd"),
+    [
+        ("cmd: python a.py\n      --with b c\n      d", "python a.py --with b c d"),
+        ("cmd: python a.py \n      b", "python a.py b"),
+        ("cmd: python a.py  ", "python a.py"),
+        ("cmd: a   b", "a   b"),
+        ("cmd: a  \n      b  \n      c  ", "a b c"),
+        ("cmd:\n    - one\n    - two", "one\ntwo"),
+        ("cmd: []", None),
+        ("cmd: |-\n      one\n      two", "one\ntwo"),
+        ("cmd: 'a: b'", "a: b"),
+        ("cmd: true", None),
+        ("cmd: .5", None),
+        ("cmd: nan", "nan"),
+        ("cmd: ./run 1", "./run 1"),
+    ],
+)
+def test_commands_as_dvc_may_write_them(written: str, cmd: str | None) -> None:
+    """Folded, listed, quoted and with blanks at the end: what ran, the same both ways; no text is no command."""
+    data = LOCK.replace("cmd: python train.py", written).encode()
+    _compare(data)
+    stage = parse_lock(data, "dvc.lock").stage("train")
+    assert stage is not None
+    assert stage.cmd == cmd
+
+
+_VALUES = (
+    *("1", "-1", "0", "007", "1_0", "1.5", "1.2.3", "1.", ".5", ".5e3", ".5e+3", "1e5", "1e-05", "-1e5", "1e999"),
+    *("1.2e3", "0e0", "-.5", "2020-01-02", "2020-13-45", "-", "--", "...", "_1", "e5", "x", "a/b"),
+    *("true", "True", "null", "nan", "yes"),
+    *("'1'", "''", "'a b'", "'true'"),
+)
+
+
+@pytest.mark.parametrize("value", _VALUES)
+@pytest.mark.parametrize("listed", [False, True])
+def test_values_of_params_mean_the_same_both_ways(value: str, listed: bool) -> None:
+    """A number, word, date or text of a param, alone and in a list, is what the YAML parser makes of it."""
+    data = (LOCK.replace("- 1\n", f"- {value}\n") if listed else LOCK.replace("1e-05", value)).encode()
+    _compare(data)
+
+
+_plain_texts = st.lists(st.sampled_from(["a", "e1", "0", ".", "-", "_", " ", "  ", "/", "+", "true"]), min_size=1).map(
+    "".join
+)
+
+
+@given(_plain_texts, _plain_texts, _plain_texts, st.text("ab01.-_", min_size=1, max_size=6))
+def test_any_plain_text_means_the_same_both_ways(first: str, second: str, value: str, key: str) -> None:
+    """Commands with blanks and folds, keys and values made of harmless characters are read alike."""
+    text = LOCK.replace("cmd: python train.py", f"cmd: {first}\n      {second}")
+    _compare(text.replace("lr: 1e-05", f"{key}: {value}").encode())
+    _compare(LOCK.replace("python train.py", first).encode())
 
 
 def test_an_equal_entry_has_an_equal_digest() -> None:

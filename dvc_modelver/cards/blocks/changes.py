@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dvc_modelver.cards.escape import code_cell, inline
 from dvc_modelver.cards.facts import CardFacts, TrainingEnvironment
@@ -23,11 +23,13 @@ from dvc_modelver.cards.tables import (
     value_cell,
 )
 from dvc_modelver.core.descriptions import Feature, ModelDescription
-from dvc_modelver.core.environment import Environment, LockFile, Package
 from dvc_modelver.core.facts import Scalar, Values
 from dvc_modelver.core.metrics import direction, is_number, label, same, slices
 from dvc_modelver.core.recipe import Input, Step
 from dvc_modelver.core.sizes import size
+
+if TYPE_CHECKING:
+    from dvc_modelver.core.environment import Environment, LockFile, Package
 
 MAX_ITEMS = 20
 """Of one list; what is more is counted below it."""
@@ -280,15 +282,27 @@ def _signature(before: CardFacts, now: CardFacts, base: str) -> str:
     if old is None or new is None:
         return ""
     sides = (
-        ("input", old.inputs, new.inputs),
-        ("output", old.outputs, new.outputs),
+        ("input", _as_read_back(old.inputs), _as_read_back(new.inputs)),
+        ("output", _as_read_back(old.outputs), _as_read_back(new.outputs)),
         ("class", _named(old.classes), _named(new.classes)),
     )
     return _list("Signature", (item for word, was, is_ in sides for item in _features(word, was, is_)))
 
 
 def _named(classes: Sequence[str]) -> tuple[Feature, ...]:
-    return tuple(Feature(name=name) for name in classes)
+    return tuple(Feature(name=clip(name)) for name in classes)
+
+
+def _as_read_back(features: Sequence[Feature]) -> tuple[Feature, ...]:
+    """As the base's card has them, whose features are read back from it: cut, hidden, on one line."""
+    return tuple(
+        Feature(
+            name=clip(feature.name),
+            type=None if feature.type is None else clip(feature.type),
+            shape=None if feature.shape is None else (clip(", ".join(map(str, feature.shape))),),
+        )
+        for feature in features
+    )
 
 
 def _features(word: str, before: Sequence[Feature], now: Sequence[Feature]) -> Iterator[str]:

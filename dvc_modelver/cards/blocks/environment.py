@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dvc_modelver.cards.escape import code, code_cell, inline
 from dvc_modelver.cards.facts import CardFacts, TrainingEnvironment
 from dvc_modelver.cards.tables import TIMES, clip, param_cell, table, text_cell
-from dvc_modelver.core.environment import Environment, Package
+
+if TYPE_CHECKING:
+    from dvc_modelver.core.environment import Environment, Package
 
 NOTABLE = (
     *("scikit-learn", "torch", "tensorflow", "keras", "jax", "flax", "xgboost", "lightgbm", "catboost", "statsmodels"),
