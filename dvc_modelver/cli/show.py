@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
+
+import typer
 
 from dvc_modelver.cli.answer import Answer, Json, author_json, day, number, record_json, shown, when
 from dvc_modelver.cli.arguments import REFERENCE, REPO, opened
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
-from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
 from dvc_modelver.core.facts import Values
+from dvc_modelver.core.references import Reference
 from dvc_modelver.core.sizes import size
 from dvc_modelver.core.text import one_line
+from dvc_modelver.errors import BadInput
 
 
 @table_command
-def run(around: Surroundings, reference: REFERENCE, repo: REPO = None) -> Answer:
+def run(
+    around: Surroundings,
+    reference: REFERENCE,
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", metavar="KEY", help="One metric over all versions.", show_default=False),
+    ] = None,
+    svg: Annotated[
+        str | None,
+        typer.Option("--svg", metavar="FILE", help="With --metric: also draw it.", show_default=False),
+    ] = None,
+    repo: REPO = None,
+) -> Answer:
     """Show all versions of a model, or one version in full.
 
     \b
@@ -24,12 +41,70 @@ def run(around: Surroundings, reference: REFERENCE, repo: REPO = None) -> Answer
       modelver show churn
       modelver show churn@v1.2.0
       modelver show churn#prod --json
+      modelver show churn --metric auc --svg auc.svg
     """
+    if svg is not None and metric is None:
+        raise BadInput("--svg draws a metric", hint="modelver show NAME --metric KEY --svg FILE")
     with opened(around, repo, reference) as project:
         wanted = project.resolve(reference)
+        if metric is not None:
+            return _metric_answer(around, project, wanted, metric, svg)
         if wanted.version is None and wanted.stage is None and not wanted.latest:
             return versions_answer(wanted.name, show_versions(project, wanted))
         return version_answer(show_version(project, wanted))
+
+
+def _metric_answer(around: Surroundings, project: Project, wanted: Reference, metric: str, svg: str | None) -> Answer:
+    from dvc_modelver.commands.metricline import bars, metric_line, write_svg
+
+    if wanted.version is not None or wanted.stage is not None:
+        raise BadInput("--metric is over all versions", hint=f"modelver show {wanted.name} --metric {metric}")
+    line = metric_line(project, wanted, metric)
+    if svg is not None:
+        write_svg(line, around.directory / svg)
+    shares = bars(line)
+    rows = [
+        (str(m.version), day(m.at), _value(m.value), _delta(m.delta, line.better), shares.get(m.version, ""))
+        for m in reversed(line.versions)
+    ]
+    title = f"{line.key or line.file} of {line.name} ({line.file}{_BETTER[line.better]})"
+    versions = [
+        {
+            "version": m.version,
+            "commit": m.commit,
+            "created_at": m.at,
+            "value": m.value,
+            "delta": m.delta,
+            "withdrawn": m.withdrawn,
+        }
+        for m in reversed(line.versions)
+    ]
+    return Answer(
+        data={"name": line.name, "file": line.file, "key": line.key, "better": line.better, "versions": versions},
+        table=Table(
+            columns=("VERSION", "AT (UTC)", "VALUE", "CHANGE", ""), rows=tuple(rows), right=frozenset({"VALUE"})
+        ),
+        lines=(one_line(title),),
+        notes=(
+            *(f"note: {one_line(problem)}" for problem in line.problems),
+            *([f"wrote {svg}"] if svg is not None else []),
+        ),
+    )
+
+
+_METRIC_COLUMNS = ("VERSION", "AT (UTC)", "VALUE", "CHANGE", "")
+_BETTER = {"up": ", higher is better", "down": ", lower is better", None: ""}
+
+
+def _value(value: object) -> str:
+    return "-" if value is None else shown(value)
+
+
+def _delta(delta: float | None, better: str | None) -> str:
+    if delta is None or delta != delta or not delta:
+        return "=" if delta == 0 else ""
+    verdict = "" if better is None else " (better)" if (delta > 0) == (better == "up") else " (worse)"
+    return f"{'↑' if delta > 0 else '↓'} {delta:+.4g}{verdict}"
 
 
 def version_json(row: VersionRow) -> Json:
