@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from dvc_modelver.cards.escape import code_cell
@@ -10,12 +9,12 @@ from dvc_modelver.cards.facts import CardFacts
 from dvc_modelver.cards.tables import MAX_CELL, clip, table
 from dvc_modelver.core.facts import Source
 from dvc_modelver.core.markdown import fenced
+from dvc_modelver.core.mermaid import escape_label
 from dvc_modelver.core.recipe import Kind, Step
 
 MAX_NODES = 60
 MAX_EDGES = 300
 """What GitHub draws ends at 500 edges, and a reader's patience before that."""
-MAX_LABEL = 60
 Node = tuple[str, str]
 """(`stage`, `data`, `model` or `metrics`; name or path)"""
 _SHAPES = {"stage": '["{}"]', "data": '[("{}")]', "model": '(["{}"])', "metrics": '[/"{}"/]'}
@@ -87,21 +86,11 @@ def _picture(graph: _Graph, stages: int) -> str:
     if len(graph.nodes) > MAX_NODES or len(graph.edges) > MAX_EDGES:
         many = f"{stages} pipeline stage{'' if stages == 1 else 's'}"
         return f"The pipeline is too large for a picture: {many}, {len(graph.edges)} edges. The stages are:"
-    lines = [f"{node}{_SHAPES[kind].format(_label(text))}" for (kind, text), node in graph.nodes.items()]
+    lines = [f"{node}{_SHAPES[kind].format(escape_label(text))}" for (kind, text), node in graph.nodes.items()]
     lines += [f"{start} --> {end}" for start, end in graph.edges]
     lines += [f"style {node} stroke-width:4px" for (kind, _), node in graph.nodes.items() if kind == "model"]
     # Not `cards.escape.fence`: what that hides behind `-token ` may end in a label's closing quote.
     return fenced("\n    ".join(["flowchart LR", *lines]), "mermaid")
-
-
-def _label(text: str) -> str:
-    """A label's text, in which Mermaid, its Markdown and HTML find letters, digits and entity codes only.
-
-    `.`, `_` and `-` stay inside words, where they mean nothing, for those who read the source; not the dot of `www.`.
-    """
-    line = clip(text, MAX_LABEL) or "?"
-    plain = r"[A-Za-z0-9/ ]|(?<=[A-Za-z0-9])(?<!(?i:www))[._-](?=[A-Za-z0-9])"
-    return re.sub(rf"({plain})|(.)", lambda found: found[1] or f"#{ord(found[2])};", line)
 
 
 def _commands(steps: tuple[Step, ...]) -> str:
