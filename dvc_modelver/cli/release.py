@@ -18,7 +18,7 @@ from dvc_modelver.core.releases import ReleaseOptions
 from dvc_modelver.core.versions import Bump, Version
 from dvc_modelver.errors import BadInput
 
-BUMPS = tuple(bump.name.lower() for bump in (Bump.MAJOR, Bump.MINOR, Bump.PATCH, Bump.PRERELEASE))
+BUMPS = ("auto", *(bump.name.lower() for bump in (Bump.MAJOR, Bump.MINOR, Bump.PATCH, Bump.PRERELEASE)))
 
 
 @command
@@ -83,12 +83,13 @@ def run(
     Examples:
       modelver release churn
       modelver release churn --bump minor -m "new features" --push
+      modelver release churn --bump auto
       modelver release churn ranker --stage staging
       modelver release churn --version v2.0.0-rc.1 --dry-run
       modelver release churn --exp sulky-toad
     """
     options = ReleaseOptions(
-        bump=parse_bump(bump),
+        bump=parse_bump(bump) if bump != "auto" else None,
         version=Version.parse(version) if version is not None else None,
         message=message or "",
         stage=stage,
@@ -104,6 +105,7 @@ def run(
         request = ReleaseRequest(
             models=tuple(names),
             options=options,
+            auto=bump == "auto",
             rev=rev,
             exp=exp,
             prepare=prepare,
@@ -117,7 +119,7 @@ def run(
 
 
 def parse_bump(text: str | None) -> Bump | None:
-    """`major`, `minor`, `patch` or `prerelease`.  Raises `BadInput`."""
+    """`major`, `minor`, `patch` or `prerelease`; `auto` is no level.  Raises `BadInput`."""
     if text is None:
         return None
     if text.lower() not in BUMPS:

@@ -32,6 +32,8 @@ class ReleaseRequest:
 
     models: tuple[str, ...]
     options: ReleaseOptions = field(default_factory=ReleaseOptions)
+    auto: bool = False
+    """Let what changed since the last version decide how far to go."""
     rev: str | None = None
     exp: str | None = None
     prepare: bool = False

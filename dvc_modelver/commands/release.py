@@ -37,6 +37,7 @@ from dvc_modelver.core.records import BlobLine
 from dvc_modelver.core.releases import (
     NewTag,
     PlannedVersion,
+    ReleaseOptions,
     plan_version,
 )
 from dvc_modelver.core.tagobjects import TagRef
@@ -70,7 +71,7 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = release_ca
         tree = project.tree(commit)
         models = [read_model(project, request, tree, name) for name in read_names(project, request)]
         options = replace(request.options, scheme=project.config.scheme)
-        plans = [plan_version(m.candidate, options, project.around.now()) for m in models]
+        plans = [plan_version(m.candidate, _bumped(project, request, m, options), project.around.now()) for m in models]
         for m, plan in zip(models, plans, strict=True):
             if plan.new and not options.same_commit:
                 refuse_released_elsewhere(project, m.model, m.numbers, plan.commit, m.candidate.slice_digest)
@@ -83,6 +84,21 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = release_ca
         if request.prepare:
             return _prepare(project, request, plans, written, texts)
         return _apply(project, request, models, plans, written, files)
+
+
+def _bumped(project: Project, request: ReleaseRequest, read: ReadModel, options: ReleaseOptions) -> ReleaseOptions:
+    """With `--bump auto` the level that follows from what changed since the last version, said with its reasons."""
+    last = read.candidate.last
+    if not request.auto or last is None or options.scheme == "timestamp" or read.candidate.prepared.version is not None:
+        return options
+    from dvc_modelver.commands.compare import compare_points
+
+    name = read.model.name
+    suggested = compare_points(project, [f"{name}@{last}", read.candidate.commit]).bump
+    if suggested.level is None:
+        return options
+    project.around.say(f"note: {name}: {suggested.level.name.lower()}: {'; '.join(suggested.reasons)}")
+    return replace(options, bump=suggested.level)
 
 
 def _refuse_unwritten(

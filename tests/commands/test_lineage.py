@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvc_modelver.cli import main as cli_main
 from dvc_modelver.commands.lineage import lineage
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.core.lineage import EdgeKind, Lineage, Node, NodeKind
@@ -24,12 +23,6 @@ from tests.support import DvcRepo, Git, Modelver
 from tests.support.repos import put_object
 
 MODEL = "models/churn.bin"
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    if "lineage" not in cli_main.COMMANDS:
-        monkeypatch.setitem(cli_main.COMMANDS, "lineage", "Show where a version comes from.")
 
 
 def graph(repo: DvcRepo | Git, text: str = "churn") -> Lineage:
