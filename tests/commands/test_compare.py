@@ -410,7 +410,7 @@ def test_a_changed_signature_is_major(dvc_repo: DvcRepo, modelver: Modelver) -> 
 
 
 def test_a_release_follows_the_policy_when_asked(dvc_repo: DvcRepo, modelver: Modelver) -> None:
-    """`release --bump auto`: another param makes a minor version, the same recipe run again a patch; reasons are said."""
+    """`release --bump auto`: another param makes a minor version, the same recipe again a patch; reasons are said."""
     assert modelver("release", "churn", "--bump", "auto", cwd=dvc_repo.git).err.count("note: churn: ") == 0
     dvc_repo.fake_train(9)
     said = modelver("release", "churn", "--bump", "auto", "--json", cwd=dvc_repo.git)
