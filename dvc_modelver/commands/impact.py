@@ -7,7 +7,6 @@ the parsers are imported only for versions that are new since.  Those files may 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.impactlistings import Listings
+from dvc_modelver.commands.impactmemory import FORMAT, Memory, file_name
+from dvc_modelver.commands.impactreader import Reader, thing_of
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.facts import Output, Scalar
 from dvc_modelver.core.impact import (
-    Action,
     Found,
     Making,
     Param,
@@ -29,13 +29,11 @@ from dvc_modelver.core.impact import (
     Verdict,
     Wanted,
     digest_query,
-    from_rows,
     is_other_digest,
     is_wanted,
     judge,
     plain_url,
     resolve_digest,
-    to_rows,
 )
 from dvc_modelver.core.names import near
 from dvc_modelver.core.registry import Model
@@ -45,15 +43,9 @@ from dvc_modelver.dvcio import paths
 from dvc_modelver.errors import BadInput, DataError, ModelverError, NotFound
 
 if TYPE_CHECKING:
-    from dvc_modelver.core.declarations import Declared
-    from dvc_modelver.core.facts import ArtifactFacts
-    from dvc_modelver.core.recipe import Input, Origin, Recipe, Step
     from dvc_modelver.core.trees import Tree
-    from dvc_modelver.dvcio.listing import ObjectId
     from dvc_modelver.dvcio.locate import Commit, Located
 
-# Bump it when the meaning of a field changes; old files are then left alone.
-_FORMAT = "impact-1"
 _AT_ONCE = 100
 """Commits whose files are held in memory together."""
 _NOTHING = frozenset({"md5:d41d8cd98f00b204e9800998ecf8427e"})
@@ -157,8 +149,8 @@ class _Search:
     def __init__(self, project: Project, at_hand: Bytes, offline: bool) -> None:
         self.project = project
         self.offline = offline
-        self.memory = _Memory(project.state_dir / "cache" / _FORMAT)
-        self.listings = _Listings(project, at_hand, self.memory)
+        self.memory = Memory(project.state_dir / "cache" / FORMAT)
+        self.listings = Listings(project, at_hand, self.memory)
         self.unread: list[Unknown] = []
 
     def answer(self, query: str, rev: str | None, at: datetime | None) -> Impact:
@@ -229,7 +221,7 @@ class _Search:
         self.project.objects.read_ahead(commits, files)
         for commit in commits:
             try:
-                known[commit] = _Reader(self.project, model, commit, self.memory).making()
+                known[commit] = Reader(self.project, model, commit, self.memory).making()
                 self.memory.changed.add(model.name)
             except ModelverError as error:
                 problems[commit] = f"{error.message}: {error.hint}" if error.hint else error.message
@@ -419,11 +411,11 @@ class _Search:
         from dvc_modelver.dvcio.locate import Commit
 
         found = (located for tree in self._trees() for located in Commit(tree).outputs().values())
-        return tuple(dict.fromkeys(_of_output(located.output, self.memory, located) for located in found))
+        return tuple(dict.fromkeys(thing_of(located.output, self.memory, located) for located in found))
 
     def _in_trees(self, path: str) -> Iterator[Found]:
         """What HEAD and the work tree have at `path`; remembered for as long as their files say the same."""
-        file = f"paths/{_name(path)}"
+        file = f"paths/{file_name(path)}"
         known = self.memory.file(file) or {}
         head, root = self.project.head, self.project.repository.root
         keys = [] if head is None else [head]
@@ -442,7 +434,7 @@ class _Search:
 
     def _near_at(self, path: str) -> frozenset[str]:
         """The digests at `path` in the commits of versions that were made without it."""
-        known = self.memory.file(f"paths/{_name(path)}") or {}
+        known = self.memory.file(f"paths/{file_name(path)}") or {}
         commits = dict.fromkeys(
             row.commit for row in self.rows if not any(_touches(t.path, path) for t in _things_of(row.making))
         )
@@ -450,7 +442,9 @@ class _Search:
             if commit not in known:
                 with suppress(ModelverError):
                     found = self._at(self.project.tree(commit), path)
-                    known = self.memory.put(f"paths/{_name(path)}", commit, [[one.path, one.digest] for one in found])
+                    known = self.memory.put(
+                        f"paths/{file_name(path)}", commit, [[one.path, one.digest] for one in found]
+                    )
         return frozenset(digest for commit in commits for _, digest in known.get(commit, ()) if digest)
 
     def _at(self, tree: Tree, path: str, *, everywhere: bool = False, strict: bool = False) -> list[Found]:
@@ -472,7 +466,7 @@ class _Search:
         return [*(Found(o.output.path, o.output.digest) for o in below), *_git_found(tree, path)]
 
     def _inside(self, located: Located, path: str, strict: bool) -> list[Found]:
-        thing = _of_output(located.output, self.memory, located)
+        thing = thing_of(located.output, self.memory, located)
         if strict and self.listings.whole(thing, "") is None and not self.offline:
             self.listings.fetch()
         listed = self.listings.whole(thing, "")
@@ -555,341 +549,6 @@ def _contents(root: Path, path: str, head: str | None) -> str:
     return found.hexdigest()
 
 
-# What a commit says of a model -----------------------------------------------------------------------------------
-
-
-class _Reader:
-    """Reads how one commit says that one model was made."""
-
-    def __init__(self, project: Project, model: Model, commit: str, memory: _Memory) -> None:
-        from dvc_modelver.dvcio.locate import Commit
-
-        if project.objects.commit(commit) is None:
-            hint = "git fetch --unshallow --tags" if project.repository.shallow else "git fetch --tags; git fsck"
-            raise DataError(f"its commit {commit[:12] or '-'} is not in this clone", hint=hint)
-        self.project, self.model, self.memory = project, model, memory
-        self.oid = commit
-        self.tree = project.tree(commit)
-        self.commit = Commit(self.tree)
-        self.doubts: dict[str, None] = {}
-
-    def making(self) -> Making:
-        """Raises `ModelverError` when the commit's files cannot be read."""
-        from dvc_modelver.dvcio.facts import artifact_facts
-        from dvc_modelver.dvcio.recipe import recipe_of
-
-        self.declared = self._declared()
-        recipe = recipe_of(self.commit, self.declared)
-        artifact = self._artifact(artifact_facts(self.tree, self.declared), recipe)
-        actions = tuple(self._action(step) for step in recipe.steps)
-        return Making(
-            artifact=artifact,
-            actions=actions,
-            measuring=tuple(self._action(step, on_the_way=False) for step in recipe.evaluation),
-            doubts=tuple(self.doubts),
-            recorded=bool(actions) or artifact.origin is not None,
-        )
-
-    def _declared(self) -> Declared:
-        from dvc_modelver.core.declarations import Declared
-        from dvc_modelver.dvcio.project import declared_one
-
-        found = declared_one(self.tree, self.model.name)
-        if found is not None:
-            return found
-        refs = [self.model.release_ref(v) for v in self.model.versions_on(self.oid)]
-        records = (tag.record for ref in refs if (tag := self.model.tag(ref)) is not None and tag.record is not None)
-        path = next((record.path for record in records if record.path is not None), None)
-        if path is None:
-            raise DataError("its commit declares no such artifact", hint="compare its files by hand")
-        return Declared(name=self.model.name, file="dvc.yaml", path=path)
-
-    def _artifact(self, facts: ArtifactFacts, recipe: Recipe) -> Thing:
-        from dvc_modelver.core.facts import Source
-
-        if facts.path is None or facts.source is Source.MISSING:
-            raise DataError(f"its commit does not say what it is: {facts.problem}", hint="compare its files by hand")
-        output = facts.output
-        inside = output is not None and facts.inside is not None
-        located = self.commit.find(facts.path, self.declared.file)
-        if located is not None:
-            self._check_old_stage(located)
-        thing = _of_output(output, self.memory, located) if output is not None else Thing("data", facts.path, None)
-        return thing._replace(
-            kind="artifact",
-            path=facts.path,
-            digest=None if inside else facts.digest,
-            in_git=facts.source is Source.GIT or facts.blob is not None,
-            above=output.path if inside and output is not None else None,
-            above_digest=output.digest if inside and output is not None else None,
-            origin=_origin(recipe.origin),
-            origin_rev=_origin_rev(recipe.origin),
-        )
-
-    def _action(self, step: Step, *, on_the_way: bool = True) -> Action:
-        file, _, name = step.name.rpartition(":")
-        file = file or self.declared.file
-        pipeline = self.commit.pipeline(file)
-        stage = pipeline.lock.stage(name) if pipeline is not None else None
-        return Action(
-            id=f"pipeline-stage:{file}:{name}@sha256:{stage.digest if stage is not None else '-'}",
-            inputs=tuple(self._input(found, file, name, on_the_way) for found in step.inputs),
-            outs=tuple(_of_output(out, self.memory) for out in step.outs),
-            params=tuple((f, k, _plain(v)) for f, values in step.params.items() for k, v in values.items()),
-        )
-
-    def _input(self, found: Input, file: str, name: str, on_the_way: bool) -> Thing:
-        from dvc_modelver.core.recipe import Kind
-
-        output = found.output
-        url = paths.is_url(output.path)
-        located = None if found.by is None else self.commit.find(output.path, file)
-        if on_the_way:
-            self._check(found, located, name)
-        whole = located is None or located.output.path == output.path
-        in_git = found.kind is Kind.CODE or (located is not None and not located.output.cached)
-        thing = _of_output(output, self.memory, located if whole else None)
-        return thing._replace(
-            kind="code" if found.kind is Kind.CODE else "data",
-            in_git=in_git and not url and self.tree.entry(output.path) is not None,
-            above=None if whole or located is None else located.output.path,
-            above_digest=None if whole or located is None else located.output.digest,
-            remote=located.output.remote if located is not None else None,
-            origin=_origin(found.origin),
-            origin_rev=_origin_rev(found.origin),
-        )
-
-    def _check(self, found: Input, located: Located | None, name: str) -> None:
-        """Note what keeps the way back from being followed."""
-        from dvc_modelver.core.recipe import Kind
-
-        path = paths.shown(found.output.path)
-        if located is not None:
-            self._check_old_stage(located)
-        if found.kind is Kind.STAGE and located is not None and located.output.path == found.output.path:
-            if located.output.digest != found.output.digest:
-                self._doubt(f"pipeline stage {name} read {path} with other bytes than {found.by} has written since")
-        elif found.kind is Kind.DATA and located is None and not paths.is_url(found.output.path):
-            for file in self._broken:
-                self._doubt(f"{paths.shown(file)} cannot be read, and may say what made {path}")
-
-    def _check_old_stage(self, located: Located) -> None:
-        old = self.commit.dvc_file(located.file) if located.stage is None else None
-        if old is not None and old.deps:
-            self._doubt(f"{paths.shown(located.file)} is a stage of DVC before 1.0, whose inputs are not followed")
-
-    def _doubt(self, text: str) -> None:
-        self.doubts[text] = None
-
-    @cached_property
-    def _broken(self) -> tuple[str, ...]:
-        """The DVC files of the commit that cannot be parsed."""
-        return tuple(file for file in self.tree.files("dvc.yaml", "*.dvc") if not self._readable(file))
-
-    def _readable(self, file: str) -> bool:
-        try:
-            pipeline = self.commit.pipeline(file) if file.endswith("dvc.yaml") else None
-            list(self.commit.stage_outputs(pipeline) if pipeline is not None else self.commit.dvc_outputs(file))
-        except BadInput:
-            return False
-        return True
-
-
-def _of_output(output: Output, memory: _Memory, located: Located | None = None) -> Thing:
-    listing = located.item.listing if located is not None else None
-    if listing is not None and output.digest is not None and output.digest.endswith(".dir"):
-        memory.keep_listing(output.digest, listing)
-    return Thing(
-        kind="data",
-        path=output.path,
-        digest=output.digest,
-        root=output.root,
-        remote=output.remote,
-        hash_name=output.hash_name,
-    )
-
-
-def _origin(origin: Origin | None) -> str | None:
-    if origin is None:
-        return None
-    return plain_url(origin.path) if origin.url is None else f"{plain_url(origin.url)}:{origin.path}"
-
-
-def _origin_rev(origin: Origin | None) -> str | None:
-    return None if origin is None else origin.rev_lock or origin.rev
-
-
-def _plain(value: Scalar) -> Scalar:
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-# Directories -----------------------------------------------------------------------------------------------------
-
-
-class _Listings:
-    """What tracked directories hold, as far as this machine or the DVC remote can say.
-
-    What a listing says of a question never changes (its name is its digest), so answers are remembered.
-    """
-
-    def __init__(self, project: Project, at_hand: Bytes, memory: _Memory) -> None:
-        self.project, self.at_hand, self.memory = project, at_hand, memory
-        self.missing: dict[tuple[str, str | None, str, str], str] = {}
-        """(root, remote, digest, hash name) -> path."""
-        self._wanted = Wanted()
-        self._known: dict[str, Any] = {}
-        self._file = ""
-        self._md5: dict[str, str] = {}
-        self._absent: set[str] = set()
-
-    def ask(self, wanted: Wanted) -> None:
-        """Look for this from now on."""
-        self._wanted = wanted
-        self._file = f"looked/{_name(json.dumps([wanted.path, sorted(wanted.digests)]))}"
-        self._known = dict(self.memory.file(self._file) or {})
-
-    def look(self, thing: Thing, commit: str) -> Sequence[tuple[str, str]] | None:
-        """Fills the role of `core.impact.Look`."""
-        key = f"{thing.path}@{thing.digest}@{thing.above_digest}" + (f"@{commit}" if thing.in_git else "")
-        if key in self._known:
-            known = self._known[key]
-            return None if known is None else [(name, digest) for name, digest in known]
-        if not thing.needs_look:
-            return []
-        listed = self.whole(thing, commit)
-        if listed is None:
-            return None
-        found: list[tuple[str, str]] | None = [
-            (n, f"md5:{d}") for n, d in listed.items() if self._is_wanted(thing, n, d)
-        ]
-        if not found and thing.in_git and not self._exact(thing, listed):
-            found = None
-        self._known[key] = found
-        self.memory.put(self._file, key, found)
-        return found
-
-    def _is_wanted(self, thing: Thing, name: str, digest: str) -> bool:
-        path, full = self._wanted.path, f"{thing.path}/{name}" if name else thing.path
-        return f"md5:{digest}" in self._wanted.digests or (
-            path is not None and (full == path or paths.inside(full, path))
-        )
-
-    def _exact(self, thing: Thing, listed: Mapping[str, str]) -> bool:
-        from dvc_modelver.dvcio.items import tree_digest
-
-        return thing.digest is None or tree_digest(listed.items()) == thing.digest
-
-    def named(self, thing: Thing, path: str) -> Iterator[str]:
-        """The digests at and below `path` in a tracked directory above it."""
-        if thing.is_directory and not thing.in_git and paths.inside(path, thing.path):
-            inside = path[len(thing.path) + 1 :]
-            file, key = f"inside/{_name(path)}", f"{thing.digest}@{thing.above_digest}"
-            known = self.memory.file(file) or {}
-            if key not in known and (listed := self.whole(thing, "")) is not None:
-                found = [d for name, d in listed.items() if name == inside or paths.inside(name, inside)]
-                known = self.memory.put(file, key, found)
-            yield from (f"md5:{digest}" for digest in known.get(key, ()))
-
-    def beginning(self, thing: Thing, start: str) -> set[str]:
-        """The digests in a directory that begin so; those in directories that are not at hand are not known."""
-        listed = self.whole(thing, "") if thing.is_directory and not thing.in_git else None
-        return {f"md5:{digest}" for digest in (listed or {}).values() if digest.startswith(start)}
-
-    def whole(self, thing: Thing, commit: str) -> Mapping[str, str] | None:
-        """Path below the thing -> md5 of all that it holds; a file is its own only entry, under the empty path."""
-        if thing.in_git:
-            return self._in_git(thing, commit) if commit else None
-        if thing.above is None or thing.above_digest is None:
-            return self._listing(thing, thing.digest) if thing.digest is not None else None
-        listed = self._listing(thing, thing.above_digest)
-        if listed is None:
-            return None
-        inside = thing.path[len(thing.above) + 1 :]
-        if inside in listed:
-            return {"": listed[inside]}
-        below = {n[len(inside) + 1 :]: md5 for n, md5 in listed.items() if paths.inside(n, inside)}
-        return below if self._exact(thing, below) else None
-
-    def _listing(self, thing: Thing, digest: str) -> Mapping[str, str] | None:
-        where = (thing.root, thing.remote, digest, thing.hash_name)
-        if digest in self._absent:
-            self.missing.setdefault(where, thing.above or thing.path)
-            return None
-        found = self.memory.listing(digest, thing.hash_name)
-        if found is None:
-            output = Output(path=thing.path, digest=digest, root=thing.root, hash_name=thing.hash_name)
-            with suppress(ModelverError, OSError):
-                found = self.at_hand.listing(output)
-        if found is None:
-            self._absent.add(digest)
-            self.missing[where] = thing.above or thing.path
-        return found
-
-    def _in_git(self, thing: Thing, commit: str) -> Mapping[str, str] | None:
-        objects = self.project.objects
-        entry = self.project.tree(commit).entry(thing.path)
-        if entry is None or not entry.is_directory:
-            return None
-        found: dict[str, str] = {}
-        pending = [("", entry.oid)]
-        while pending:
-            base, oid = pending.pop()
-            for name, child in objects.tree(oid).items():
-                if child.is_directory:
-                    pending.append((f"{base}{name}/", child.oid))
-                elif child.mode.startswith("100"):
-                    if child.oid not in self._md5:
-                        data = objects.blob(child.oid)
-                        self._md5[child.oid] = hashlib.md5(data, usedforsecurity=False).hexdigest()
-                    found[f"{base}{name}"] = self._md5[child.oid]
-        return found
-
-    def fetch(self) -> bool:
-        """Bring the missing listings from the DVC remotes into our own cache; whether any came."""
-        groups: dict[tuple[str, str | None], dict[str, tuple[str, str]]] = {}
-        for (root, remote, digest, hash_name), path in self.missing.items():
-            groups.setdefault((root, remote), {})[digest] = (hash_name, path)
-        came = False
-        for (root, remote), digests in groups.items():
-            try:
-                came = self._fetch(root, remote, digests) or came
-            except (ModelverError, OSError) as error:
-                words = error.message if isinstance(error, ModelverError) else error.strerror or str(error)
-                self.project.around.say(f"warning: directory listings could not be fetched: {words}")
-        if came:
-            self._absent.clear()
-            self.missing.clear()
-        return came
-
-    def _fetch(self, root: str, remote: str | None, digests: Mapping[str, tuple[str, str]]) -> bool:
-        from dvc_modelver.dvcio.cache import Cache, checked_listing
-        from dvc_modelver.dvcio.config import read_dvc_config
-        from dvc_modelver.dvcio.listing import object_id
-        from dvc_modelver.dvcio.transfer import Wanted as Object
-        from dvc_modelver.dvcio.transfer import copy_objects
-
-        place = self.project.data_root / root / ".dvc"
-        if not place.is_dir():
-            return False
-        source = read_dvc_config(place, foreign=self.project.foreign, env=self.project.around.env).remote(remote)
-        objects = [Object(object_id(digest, name), path) for digest, (name, path) in digests.items()]
-        scratch = self.project.scratch / f"listings-{len(list(self.project.scratch.iterdir()))}"
-        scratch.mkdir()
-        if source.directory is not None:
-            copy_objects(objects, Cache(source.directory), scratch)
-        else:
-            from dvc_modelver.dvcio import act
-
-            act.fetch(source, objects, scratch, progress=self.project.around.progress)
-        came = False
-        for one in objects:
-            with suppress(ModelverError, OSError):
-                checked_listing(scratch / one.oid.file_name, one.oid)
-                self.memory.adopt_listing(one.oid, (scratch / one.oid.file_name).read_bytes())
-                came = True
-        return came
-
-
 # Stages ----------------------------------------------------------------------------------------------------------
 
 
@@ -927,97 +586,3 @@ def _affected(row: _Row, way: tuple[str, ...], stages: _Stages, found: Sequence[
         path=way,
         values=tuple(one for one in found if one.digest is None and one.value is not None),
     )
-
-
-# Memory ----------------------------------------------------------------------------------------------------------
-
-
-class _Memory:
-    """JSON files that may be deleted at any time; one that is damaged or cannot be written is as good as none."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._makings: dict[str, dict[str, Making]] = {}
-        self._files: dict[str, dict[str, Any] | None] = {}
-        self._dirty: set[str] = set()
-        self.changed: set[str] = set()
-        """Models of which something new was read."""
-
-    def makings(self, name: str) -> dict[str, Making]:
-        """What is remembered of a model, by commit."""
-        if name not in self._makings:
-            self._makings[name] = {}
-            with suppress(TypeError, ValueError, KeyError, IndexError):
-                raw = _read(self._folder / f"made/{_name(name)}.json")
-                self._makings[name] = from_rows(raw) if raw is not None else {}
-        return self._makings[name]
-
-    def file(self, name: str) -> dict[str, Any] | None:
-        if name not in self._files:
-            self._files[name] = _read(self._folder / f"{name}.json")
-        return self._files[name]
-
-    def put(self, name: str, key: str, value: object) -> dict[str, Any]:
-        """Remember an answer; all of that file."""
-        known = self.file(name)
-        if known is None:
-            known = self._files[name] = {}
-        known[key] = value
-        self._dirty.add(name)
-        return known
-
-    def save(self) -> None:
-        for name in sorted(self.changed):
-            _write(self._folder / f"made/{_name(name)}.json", json.dumps(to_rows(self._makings[name])).encode())
-        for name in sorted(self._dirty):
-            _write(self._folder / f"{name}.json", json.dumps(self._files[name]).encode())
-        self.changed.clear()
-        self._dirty.clear()
-
-    def listing(self, digest: str, hash_name: str) -> Mapping[str, str] | None:
-        """A directory listing that was fetched before; its bytes are compared with its digest."""
-        folder = self._folder / "listings"
-        if not folder.is_dir():
-            return None
-        from dvc_modelver.dvcio.cache import checked_listing
-        from dvc_modelver.dvcio.listing import object_id
-
-        with suppress(ModelverError, OSError):
-            oid = object_id(digest, hash_name)
-            return {file.relpath: file.oid.hex for file in checked_listing(folder / oid.file_name, oid)}
-        return None
-
-    def adopt_listing(self, oid: ObjectId, raw: bytes) -> None:
-        _write(self._folder / "listings" / oid.file_name, raw)
-
-    def keep_listing(self, digest: str, listing: Iterable[tuple[str, str]]) -> None:
-        """Keep what a DVC file itself lists, when its digest is that of the list."""
-        from dvc_modelver.dvcio.listing import object_id
-
-        ordered = sorted(listing, key=lambda entry: entry[0].split("/"))
-        raw = json.dumps([{"md5": md5, "relpath": path} for path, md5 in ordered]).encode()
-        if digest == f"md5:{hashlib.md5(raw, usedforsecurity=False).hexdigest()}.dir":
-            self.adopt_listing(object_id(digest), raw)
-
-
-def _name(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        loaded = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return loaded if isinstance(loaded, dict) else None
-
-
-def _write(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, target)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
