@@ -171,9 +171,14 @@ class CardSource:
         return located.output if located is not None and located.output.cached and located.output.digest else None
 
     def _kept_file(self, path: str) -> Output | None:
-        """As `_kept`, of a file that is an output itself."""
-        output = self._kept(path)
-        return output if output is not None and output.path == path and not is_directory(output) else None
+        """As `_kept`, of a file that is an output itself, of the model's own project: most are not there."""
+        if not paths.is_url(path) and self.tree.entry(path) is not None:
+            return None
+        for file in (self.declared.file, *(pipeline.file for pipeline in projects(self.commit, self.declared))):
+            located = self.commit.near(path, file)
+            if located is not None and located.output.cached and located.output.digest:
+                return None if is_directory(located.output) else located.output
+        return None
 
     # Environment and signature ----------------------------------------------------------------------------------
 

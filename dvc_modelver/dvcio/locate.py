@@ -128,7 +128,7 @@ class Commit:
     def _find(self, path: str, near: str) -> Located | None:
         candidates = (path,) if paths.is_url(path) else (path, *paths.parents(path))
         for candidate in candidates:
-            found = self._near(candidate, near)
+            found = self.near(candidate, near)
             if found is not None and (candidate == path or is_directory(found.output)):
                 return found
         everywhere = self.outputs()
@@ -137,7 +137,8 @@ class Commit:
                 return everywhere[candidate]
         return None
 
-    def _near(self, path: str, near: str) -> Located | None:
+    def near(self, path: str, near: str) -> Located | None:
+        """What names the bytes at exactly `path` in the `dvc.yaml` at `near`, or in `PATH.dvc`; no tree is walked."""
         pipeline = self.pipeline(near) if near.endswith("dvc.yaml") else None
         found = None if pipeline is None else self._in_lock(pipeline, path)
         if found is not None or paths.is_url(path):

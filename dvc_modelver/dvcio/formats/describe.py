@@ -9,21 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dvc_modelver.dvcio.formats import (
-    catboost,
-    gguf,
-    jsontext,
-    keras,
-    lightgbm,
-    onnx,
-    pickles,
-    safetensors,
-    savedmodel,
-    torch,
-    ubjson,
-    xgboost,
-    zips,
-)
 from dvc_modelver.dvcio.formats.cursor import COMPRESSIONS, FileCursor, InflatedCursor
 from dvc_modelver.dvcio.formats.description import ModelDescription, Status, clip
 from dvc_modelver.dvcio.formats.opcodes import walk
@@ -72,6 +57,8 @@ def describe(source: Path | bytes | ReadAt, *, name: str = "", size: int | None 
 
 def describe_source(source: Source, name: str) -> ModelDescription:
     """As `describe`, of an opened source."""
+    from dvc_modelver.dvcio.formats import pickles
+
     name = name.lower()
     with _no_collector():
         found = _guarded(lambda: _described(source, name), _unknown("binary"))
@@ -105,6 +92,8 @@ def _guarded(describer: Callable[[], Found], default: ModelDescription) -> Model
 
 
 def _described(source: Source, name: str) -> Found:
+    from dvc_modelver.dvcio.formats import pickles
+
     head = source.at(0, _HEAD)
     if not head:
         return _unknown("empty")
@@ -116,6 +105,8 @@ def _described(source: Source, name: str) -> Found:
 
 
 def _pickle(source: Source, head: bytes, name: str) -> Found:
+    from dvc_modelver.dvcio.formats import pickles, safetensors, torch
+
     if head[0] != pickles.PROTO or len(head) < 2 or head[1] > 5:
         return None
     cursor = FileCursor(source)
@@ -128,6 +119,8 @@ def _pickle(source: Source, head: bytes, name: str) -> Found:
 
 
 def _compressed(source: Source, head: bytes, name: str) -> Found:
+    from dvc_modelver.dvcio.formats import pickles
+
     known = next((compression for magics, compression in COMPRESSIONS if head.startswith(magics)), None)
     if known is not None:
         default = _opaque_pickle(known.name) if name.endswith(_PICKLED) else _unknown(known.name)
@@ -152,6 +145,8 @@ def _opaque_pickle(compression: str) -> ModelDescription:
 
 
 def _archive(source: Source, head: bytes, name: str) -> Found:
+    from dvc_modelver.dvcio.formats import torch, zips
+
     if head.startswith(zips.MAGICS):
         return _guarded(lambda: _zip(source), _unknown("zip"))
     if head[257:262] == b"ustar":
@@ -160,6 +155,8 @@ def _archive(source: Source, head: bytes, name: str) -> Found:
 
 
 def _zip(source: Source) -> Found:
+    from dvc_modelver.dvcio.formats import keras, torch, zips
+
     members = zips.members(source)
     names = {member.name for member in members}
     if torch.is_torch_zip(names):
@@ -175,15 +172,28 @@ def _zip(source: Source) -> Found:
 
 
 def _magic(source: Source, head: bytes, name: str) -> Found:
-    known = next(((form, describer) for begins, form, describer in _MAGICS if head.startswith(begins)), None)
+    known = next(((form, describer) for begins, form, describer in _magics() if head.startswith(begins)), None)
     if known is None:
         return recognised(head)
     form, describer = known
     return _guarded(lambda: describer(source), _recognised(form, form))
 
 
+def _magics() -> Iterator[tuple[bytes, str, Callable[[Source], Found]]]:
+    """The first bytes of a format, its name, and who describes it."""
+    from dvc_modelver.dvcio.formats import catboost, gguf, keras, xgboost
+
+    yield keras.HDF5, "hdf5", keras.describe_hdf5
+    yield gguf.MAGIC, "gguf", gguf.describe
+    yield catboost.MAGIC, "catboost", catboost.describe
+    yield xgboost.BINARY, "xgboost-binary", xgboost.describe_binary
+    yield b"\x93NUMPY", "numpy", describe_npy
+
+
 def _structured(source: Source, head: bytes, name: str) -> Found:
     """Formats without magic bytes."""
+    from dvc_modelver.dvcio.formats import lightgbm, onnx, safetensors, savedmodel
+
     if safetensors.looks_like(head, name):
         return _guarded(lambda: safetensors.describe(source), _recognised("safetensors", None))
     if lightgbm.looks_like(head):
@@ -201,6 +211,8 @@ def _structured(source: Source, head: bytes, name: str) -> Found:
 
 
 def _json(source: Source, head: bytes) -> Found:
+    from dvc_modelver.dvcio.formats import jsontext, ubjson, xgboost
+
     if ubjson.looks_like(head):
         return xgboost.describe_ubjson(source)
     if source.size > jsontext.MAX_WHOLE:
@@ -217,12 +229,3 @@ def _recognised(form: str, library: str | None) -> ModelDescription:
 def _unknown(kind: str, problem: Malformed | None = None) -> ModelDescription:
     words = None if problem is None else clip(problem)
     return ModelDescription(format=kind, status=Status.UNKNOWN, complete=problem is None, problem=words)
-
-
-_MAGICS: tuple[tuple[bytes, str, Callable[[Source], Found]], ...] = (
-    (keras.HDF5, "hdf5", keras.describe_hdf5),
-    (gguf.MAGIC, "gguf", gguf.describe),
-    (catboost.MAGIC, "catboost", catboost.describe),
-    (xgboost.BINARY, "xgboost-binary", xgboost.describe_binary),
-    (b"\x93NUMPY", "numpy", describe_npy),
-)
