@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from dvc_modelver.core.names import stage_problem
 from dvc_modelver.errors import BadInput
@@ -152,6 +151,8 @@ _FROM_ENV = ("scheme", "stages", "push")
 def _known(where: str, prefix: str, key: str, allowed: tuple[str, ...]) -> None:
     if key in allowed:
         return
+    from difflib import get_close_matches
+
     nearest = get_close_matches(key, allowed, n=1, cutoff=0.4)
     hint = f"did you mean {prefix}{nearest[0]}?" if nearest else f"the keys are: {', '.join(allowed)}"
     raise BadInput(f"{where}: there is no key {prefix}{key[:60]}", hint=hint)
@@ -174,6 +175,8 @@ def parse_config(settings: object, env: Mapping[str, str], where: str) -> Config
         if name.startswith(ENV_PREFIX):
             key = name.removeprefix(ENV_PREFIX).lower()
             if key not in _FROM_ENV:
+                from difflib import get_close_matches
+
                 nearest = get_close_matches(key, _FROM_ENV, n=1, cutoff=0.4) or list(_FROM_ENV)
                 wanted = " or ".join(f"{ENV_PREFIX}{k.upper()}" for k in nearest)
                 raise BadInput(f"there is no setting {name}", hint=f"did you mean {wanted}?")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from dvc_modelver.errors import BadInput
 
@@ -84,6 +83,8 @@ def nearest_valid(name: str) -> str:
 
 def near(word: str, known: Iterable[str]) -> str:
     """A hint that names what `word` may have meant; empty when nothing is near."""
+    from difflib import get_close_matches
+
     options = sorted(known)
     lowered = {option.lower(): option for option in options}
     matches = [lowered[m] for m in get_close_matches(word.lower(), lowered, n=3, cutoff=0.5)]
