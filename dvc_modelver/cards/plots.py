@@ -29,6 +29,8 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 """Told apart by people who see few colours too (after Okabe and Ito)."""
 _DETAILS = ((300, 22), (200, 22), (120, 18), (80, 14), (50, 12), (30, 8), (12, 4), (4, 2))
 """(points of a series, characters of a name), the finest first; the last fits whatever the data."""
+_LARGEST = 1e300
+"""Beyond it differences of two numbers may be infinite."""
 _CHARACTER = 6.3
 """Width in pixels of a character of 12 px, on average."""
 
@@ -100,7 +102,7 @@ class _Axis:
     ticks: tuple[tuple[float, str], ...]
 
     def at(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
+        share = (min(max(value, -_LARGEST), _LARGEST) - self.low) / (self.high - self.low)
         return self.start + share * (self.stop - self.start)
 
     def between(self, start: float, stop: float) -> _Axis:
@@ -114,7 +116,7 @@ class _Axis:
 
 def _axis(values: Iterable[float], most: int) -> _Axis:
     """An axis with round ends that holds all `values`, with about `most` ticks."""
-    known = [min(max(value, -1e300), 1e300) for value in values]
+    known = [min(max(value, -_LARGEST), _LARGEST) for value in values]
     low, high = min(known, default=0.0), max(known, default=1.0)
     whole = all(value == int(value) for value in known)
     room = max(abs(low), abs(high), 1e-290) * 1e-9

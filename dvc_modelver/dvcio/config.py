@@ -190,8 +190,10 @@ def _parse_plain(raw: bytes) -> Mapping[str, object] | None:
             section = {}
             if parsed.setdefault(name or remote, section) is not section:
                 return None
-        elif key and (section is None or section.setdefault(key, value) is not value):
-            return None
+        elif key:
+            if section is None or key in section:
+                return None
+            section[key] = value
     return parsed
 
 

@@ -259,3 +259,10 @@ def test_names_of_others(name: str) -> None:
     """A picture that people put beside the card is not taken for ours."""
     assert not is_plot_name(name, "churn")
     assert is_plot_name("churn-roc-0123456789ab.svg", "churn")
+
+
+@pytest.mark.parametrize("lengths", [(1.7976931348623157e308, -1.0), (1.7976931348623157e308, -1.7976931348623157e308)])
+def test_the_largest_numbers_have_a_place(lengths: tuple[float, ...]) -> None:
+    """Numbers whose difference no float can hold are drawn at the ends of the axis."""
+    tree(bars(("a", "b"), lengths))
+    tree(curves(PlotKind.LINE, tuple(enumerate(lengths))))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dvc_modelver.dvcio.config import _parse_fully, _parse_plain, read_dvc_config, redact_text, redact_url
@@ -212,6 +212,7 @@ CONFIG_LINES = st.sampled_from(
 
 
 @given(st.lists(CONFIG_LINES, max_size=10))
+@example(["[core]", "\turl = a", "\turl = a"])
 def test_plain_files_read_as_dvc_reads_them(lines: list[str]) -> None:
     """The quick reader gives what DVC's parser gives, or declines."""
     raw = "\n".join(lines).encode()
