@@ -158,7 +158,11 @@ class Lock:
         shape = STAGE.match(self._data, raw.start)
         if shape is None:
             raise BadInput(f"{self._name}: stage {raw.name}: not the lines of one stage")
-        return read_shape(shape)
+        try:
+            return read_shape(shape)
+        except ValueError:  # what looks like a number and is none: YAML's own parser says what is wrong with it
+            (entry,) = _block(self._data[raw.start : raw.end], self._name).values()
+            return entry
 
 
 def parse_lock(data: bytes, name: str) -> Lock:

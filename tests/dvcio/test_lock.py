@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dvc_modelver.dvcio import lockshape
@@ -246,6 +246,8 @@ _plain_texts = st.lists(st.sampled_from(["a", "e1", "0", ".", "-", "_", " ", "  
 
 
 @given(_plain_texts, _plain_texts, _plain_texts, st.text("ab01.-_", min_size=1, max_size=6))
+@example("a", "a", "._", "a")
+@example("._", "a", "a", "-_")
 def test_any_plain_text_means_the_same_both_ways(first: str, second: str, value: str, key: str) -> None:
     """Commands with blanks and folds, keys and values made of harmless characters are read alike."""
     text = LOCK.replace("cmd: python train.py", f"cmd: {first}\n      {second}")
