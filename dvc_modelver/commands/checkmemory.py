@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dvc_modelver._version import __version__
 from dvc_modelver.commands.cardcheck import CardReport, Finding
 from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.remembered import write_remembered
 from dvc_modelver.core.trees import Entry, Tree
 
 _FORMAT = 1
@@ -117,14 +116,7 @@ class CheckMemory:
         }
         if self._silent:
             return
-        temporary = self._place.with_name(f"{self._place.name}.{os.getpid()}")
-        try:
-            self._place.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(raw))
-            os.replace(temporary, self._place)
-        except (OSError, ValueError):
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        write_remembered(self._place, raw)
 
     @staticmethod
     def _card(report: CardReport, seen: Recorded, beyond: Collection[str], known: Known) -> str | None:

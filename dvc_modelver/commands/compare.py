@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dvc_modelver.commands.bytes_at_hand import Bytes as AtHand
 from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.remembered import read_remembered, write_remembered
 from dvc_modelver.core.comparison import Bytes, Comparison, Facts, Point, compare, flat_environment
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Output, Scalar, Source
@@ -314,7 +313,7 @@ class _Reader:
 
     def _remembered(self, place: _Place, name: str) -> Facts | None:
         """What was read of that commit before; None when nothing was, or more can be known today."""
-        row = _load(self._memory(place.commit, name)) if place.commit is not None else None
+        row = read_remembered(self._memory(place.commit, name)) if place.commit is not None else None
         if row is None or row.get("for") != self._circumstances(place, name):
             return None
         facts = _from_row(row)
@@ -324,7 +323,7 @@ class _Reader:
 
     def _remember(self, place: _Place, name: str, facts: Facts) -> None:
         row = {**asdict(facts), "for": self._circumstances(place, name), "described": place.commit in self._described}
-        _save(self._memory(place.commit or "", name), row)
+        write_remembered(self._memory(place.commit or "", name), row)
 
     def _may_describe(self, artifact: ArtifactFacts | None) -> bool:
         """Whether the model is small, and its bytes are in the cache."""
@@ -490,24 +489,3 @@ def _signature(row: Mapping[str, Any]) -> Signature:
         for side in ("inputs", "outputs")
     }
     return Signature(**{**row, **sides, "classes": tuple(row["classes"])})
-
-
-def _load(path: Path) -> dict[str, Any] | None:
-    try:
-        row = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return row if isinstance(row, dict) else None
-
-
-def _save(target: Path, row: Mapping[str, object]) -> None:
-    """Silently nothing where that is not possible."""
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    try:
-        text = json.dumps(row, separators=(",", ":"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        os.replace(temporary, target)
-    except (OSError, ValueError, TypeError):
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

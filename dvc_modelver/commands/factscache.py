@@ -6,14 +6,12 @@ all its facts.  They may be deleted at any time; a file that is damaged or canno
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dvc_modelver.commands.remembered import read_remembered, write_remembered
 from dvc_modelver.core.declarations import Declared, FileProblem
 from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
 
@@ -60,12 +58,12 @@ class FactsCache:
     def save(self) -> None:
         """Write what is new; silently nothing where that is not possible."""
         for name in self._dirty:
-            _write(self._folder / f"{_safe(name)}.json", self._models[name])
+            write_remembered(self._folder / f"{_safe(name)}.json", self._models[name])
         self._dirty.clear()
 
     def get_all(self, name: str, commit: str) -> CommitFacts | None:
         """Everything that `commit` says of `name`; None when it is not remembered."""
-        raw = _read(self._folder / _safe(name) / f"{commit}.json")
+        raw = read_remembered(self._folder / _safe(name) / f"{commit}.json")
         if raw is None:
             return None
         try:
@@ -83,11 +81,11 @@ class FactsCache:
     def put_all(self, name: str, commit: str, facts: CommitFacts) -> None:
         """Remember facts without problems (what is missing today may be there tomorrow)."""
         if not facts.problems:
-            _write(self._folder / _safe(name) / f"{commit}.json", asdict(facts))
+            write_remembered(self._folder / _safe(name) / f"{commit}.json", asdict(facts))
 
     def _rows(self, name: str) -> dict[str, Any]:
         if name not in self._models:
-            self._models[name] = _read(self._folder / f"{_safe(name)}.json") or {}
+            self._models[name] = read_remembered(self._folder / f"{_safe(name)}.json") or {}
         return self._models[name]
 
 
@@ -103,23 +101,3 @@ def _artifact(row: dict[str, Any]) -> ArtifactFacts:
 def _safe(name: str) -> str:
     """A file name: both separators must go, and case may not decide (names are ASCII letters, digits and `-_./:`)."""
     return "".join(f"={ord(c):02x}" if c in "/:=" or c.isupper() else c for c in name)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        loaded = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return loaded if isinstance(loaded, dict) else None
-
-
-def _write(target: Path, value: object) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    try:
-        text = json.dumps(value, separators=(",", ":"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        os.replace(temporary, target)
-    except (OSError, ValueError, TypeError):
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
