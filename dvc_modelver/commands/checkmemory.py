@@ -112,22 +112,19 @@ class CheckMemory:
             "reads": {path: digest for path, digest in {**known.reads, **seen.reads}.items() if path not in cards},
             "entries": {path: mode for path, mode in {**known.entries, **seen.entries}.items() if path not in cards},
             "lists": {**known.lists, **seen.lists},
-            "reports": [{**asdict(report), "card": self._card(report, seen, beyond, known)} for report in reports],
+            "reports": [{**asdict(report), "card": self._card(report, seen, beyond)} for report in reports],
         }
         if self._silent:
             return
         write_remembered(self._place, raw)
 
     @staticmethod
-    def _card(report: CardReport, seen: Recorded, beyond: Collection[str], known: Known) -> str | None:
+    def _card(report: CardReport, seen: Recorded, beyond: Collection[str]) -> str | None:
         """Digest of the card's bytes; None for a report that is not to be kept."""
         if report.name in beyond:
             return None
-        return seen.reads[report.path] if report.path in seen.reads else _digest_known(report, seen)
-
-
-def _digest_known(report: CardReport, seen: Recorded) -> str:
-    return _digest(seen.read(report.path))
+        known = seen.reads.get(report.path)
+        return known if known is not None else _digest(seen.read(report.path))
 
 
 def _mode(tree: Tree, path: str) -> str:
