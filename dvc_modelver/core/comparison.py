@@ -21,6 +21,8 @@ from dvc_modelver.core.versions import Version
 if TYPE_CHECKING:
     from dvc_modelver.core.descriptions import Feature, Signature
     from dvc_modelver.core.environment import Environment, Package
+    from dvc_modelver.core.significance import Interval, PredictionsRow
+    from dvc_modelver.core.tables import TableProfile
 
 # What is compared -----------------------------------------------------------------------------------------------
 
@@ -138,6 +140,8 @@ class MetricRow:
     better: str | None
     """`up`, `down`, or None where that is not known."""
     changed: bool
+    intervals: tuple[Interval | None, ...] = ()
+    """Of the deltas, parallel to them, where per-sample predictions say so; else empty."""
 
     def relative(self, at: int) -> float | None:
         """The delta as a share of the first value; None where that says nothing."""
@@ -175,6 +179,16 @@ class DataRow:
     path: str
     values: tuple[Bytes | None, ...]
     change: Change
+    tables: tuple[TableProfile | None, ...] = ()
+    """Parallel to `values`, where it is a table that changed and its bytes are at hand; else empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """How much of a text differs from the first point."""
+
+    added: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +199,8 @@ class SourceRow:
     """Of a pipeline stage: its name."""
     values: tuple[str | None, ...]
     change: Change
+    lines: tuple[Lines | None, ...] = ()
+    """Parallel to `values`; None for the first point and where Git cannot count them.  Empty when nothing differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +229,7 @@ class Comparison:
     """From the first point to the last."""
     other_files: tuple[int | None, ...] = ()
     """Files that differ from the first point and stand in no row; None where one of the two is no commit."""
+    predictions: tuple[PredictionsRow, ...] = ()
     notes: tuple[str, ...] = ()
     """What could not be read or is not at hand, a sentence each."""
 
@@ -233,6 +250,7 @@ class Comparison:
             artifact=tuple(row for row in self.artifact if row.changed),
             bump=self.bump,
             other_files=self.other_files,
+            predictions=self.predictions,
             notes=self.notes,
         )
 
