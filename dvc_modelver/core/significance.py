@@ -25,7 +25,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class PairedTest:
     """A test of two points on the same samples."""
 
     name: str
@@ -45,7 +45,7 @@ class Judged:
     """Whether both predicted the same samples."""
     intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
     """(file, key) of a metric -> where its difference lies; of metrics that the predictions reproduce alone."""
-    tests: tuple[Test, ...] = ()
+    tests: tuple[PairedTest, ...] = ()
     note: str | None = None
     """Why there is less than one would expect; None when there is not."""
 
