@@ -18,7 +18,7 @@ from dvc_modelver.cli.shell import command
 from dvc_modelver.cli.table import Table, render_csv, render_markdown, render_text
 from dvc_modelver.commands.compare import compare_points
 from dvc_modelver.commands.project import Project, Surroundings
-from dvc_modelver.core.comparison import Bytes, Comparison, DataRow, FactRow, MetricRow, Point, SourceRow
+from dvc_modelver.core.comparison import Bytes, Comparison, DataRow, FactRow, Lines, MetricRow, Point, SourceRow
 from dvc_modelver.core.facts import Scalar
 from dvc_modelver.core.markdown import escape_markdown
 from dvc_modelver.core.metrics import is_number, label
@@ -87,17 +87,25 @@ def comparison_json(found: Comparison) -> Json:
         ],
         "params": [{"file": row.file, "key": row.key, "values": row.values} for row in found.params],
         "data": [{"path": row.path, "values": [_bytes_json(cell) for cell in row.values]} for row in found.data],
-        "code": [{"path": row.path, "change": row.change, "values": row.values} for row in found.code],
+        "code": [
+            {"path": row.path, "change": row.change, "values": row.values, "lines": [_lines_json(n) for n in row.lines]}
+            for row in found.code
+        ],
         "pipeline": [{"stage": row.path, "change": row.change} for row in found.pipeline],
         "environment": [{"key": row.key, "values": row.values} for row in found.environment],
         "artifact": [{"key": row.key, "values": row.values} for row in found.artifact],
         "other_files": found.other_files,
+        "other_lines": [_lines_json(lines) for lines in found.other_lines],
         "bump": {"level": level.name.lower() if level is not None else None, "reasons": found.bump.reasons},
     }
 
 
 def _bytes_json(cell: Bytes | None) -> Json | None:
     return None if cell is None else {"digest": cell.digest, "size": cell.size, "files": cell.files}
+
+
+def _lines_json(lines: Lines | None) -> Json | None:
+    return None if lines is None else {"added": lines.added, "removed": lines.removed}
 
 
 # Tables for people ----------------------------------------------------------------------------------------------
@@ -134,9 +142,20 @@ def _section(found: Comparison, title: str, what: str, rows: Sequence[Sequence[s
 
 
 def _changes(title: str, what: str, rows: Sequence[SourceRow]) -> Iterator[_Section]:
-    if rows:
-        cells = [(row.path, row.change.value) for row in rows]
-        yield _Section(title=title, table=_table((what, "CHANGE"), cells))
+    if not rows:
+        return
+    counted = any(any(row.lines) for row in rows)
+    cells = [(row.path, row.change.value, *([_lines(row)] if counted else [])) for row in rows]
+    yield _Section(title=title, table=_table((what, "CHANGE", *(["LINES"] if counted else [])), cells))
+
+
+def _lines(row: SourceRow) -> str:
+    """`+3 -1` at each point that differs from the first."""
+    return ", ".join(_counted(lines) for lines in row.lines if lines is not None)
+
+
+def _counted(lines: Lines) -> str:
+    return f"+{lines.added:,} -{lines.removed:,}"
 
 
 def _table(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
@@ -281,7 +300,9 @@ def _level(found: Comparison) -> str:
 def _others(found: Comparison) -> Iterator[str]:
     count = found.other_files[-1] if found.other_files else None
     if count:
-        yield f"{count:,} other {'file' if count == 1 else 'files'} of the repository changed."
+        lines = found.other_lines[-1] if found.other_lines else None
+        words = f" ({_counted(lines)} lines)" if lines is not None else ""
+        yield f"{count:,} other {'file' if count == 1 else 'files'} of the repository changed{words}."
 
 
 def _csv(found: Comparison) -> Iterator[str]:

@@ -36,6 +36,10 @@ class Bytes:
     """In bytes; of a directory, of all its files."""
     files: int | None = None
     """Of a directory; None for a file."""
+    hash_name: str = "md5"
+    cached: bool = True
+    root: str = ""
+    """As `core.facts.Output` has these three."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,8 @@ class Facts:
     """The commit of another repository from which the model was imported."""
     signature: Signature | None = None
     """None when it is not known."""
+    predictions: Mapping[str, Bytes] = field(default_factory=dict)
+    """Path of a file of per-sample predictions -> its bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +235,8 @@ class Comparison:
     """From the first point to the last."""
     other_files: tuple[int | None, ...] = ()
     """Files that differ from the first point and stand in no row; None where one of the two is no commit."""
+    other_lines: tuple[Lines | None, ...] = ()
+    """Of those files, where they can be counted."""
     predictions: tuple[PredictionsRow, ...] = ()
     notes: tuple[str, ...] = ()
     """What could not be read or is not at hand, a sentence each."""
@@ -250,6 +258,7 @@ class Comparison:
             artifact=tuple(row for row in self.artifact if row.changed),
             bump=self.bump,
             other_files=self.other_files,
+            other_lines=self.other_lines,
             predictions=self.predictions,
             notes=self.notes,
         )
@@ -259,7 +268,6 @@ def compare(
     points: Sequence[Point],
     directions: Mapping[str, str],
     *,
-    other_files: Sequence[int | None] = (),
     notes: Iterable[str] = (),
 ) -> Comparison:
     """The rows of all points, against the first.
@@ -279,7 +287,6 @@ def compare(
         environment=tuple(_facts([fact.environment or {} for fact in facts])),
         artifact=tuple(_facts([_artifact(fact) for fact in facts])),
         bump=_bump(points[0], points[-1]),
-        other_files=tuple(other_files),
         notes=tuple(notes),
     )
 

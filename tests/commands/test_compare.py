@@ -292,7 +292,7 @@ def test_the_second_answer_is_the_first(history: DvcRepo, run: Run) -> None:
     """What is remembered of a commit changes nothing, and a damaged memory is none."""
     words = ("compare", "churn@v0.1.0", "churn@v0.3.0", "feature/metrics", "--json")
     first = run(*words).out
-    files = sorted((history.path / ".git/modelver/cache/compare-1").iterdir())
+    files = sorted((history.path / ".git/modelver/cache/compare-2").iterdir())
     assert files
     assert run(*words).out == first
     for file, text in zip(files, ("", "[]", '{"for": 1}'), strict=False):
