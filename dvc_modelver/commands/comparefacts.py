@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes as AtHand
 from dvc_modelver.commands.comparememory import FactsMemory
 from dvc_modelver.commands.comparepoints import Place
+from dvc_modelver.commands.comparesignature import Signatures
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.sharedtrees import Listings, SharedTree
 from dvc_modelver.core.comparison import Bytes, Facts, Point, flat_environment
 from dvc_modelver.core.declarations import Declared
-from dvc_modelver.core.facts import ArtifactFacts, Output, Scalar
+from dvc_modelver.core.facts import Output, Scalar
 from dvc_modelver.core.trees import Tree
-from dvc_modelver.errors import BadInput, ModelverError, NotFound
+from dvc_modelver.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     # What only files that have to be parsed need is imported there: a remembered answer does without (60 ms).
     from dvc_modelver.commands.cardfacts import CardSource
-    from dvc_modelver.core.descriptions import Feature, Signature
     from dvc_modelver.core.recipe import Recipe
 
 FEW = 8
 """Of so many points `git ls-tree` lists the files of each; of more, one listing is kept of the trees they share."""
 _AT_ONCE = 100
 """Points whose files are held in memory together."""
-_DESCRIBED = 16
-"""Of more points no model's bytes are looked at."""
-_MAX_DESCRIBED = 16 * 1024 * 1024
-"""Bytes of the largest model that is hashed and looked at for its signature."""
 
 
 def listed(texts: Sequence[str]) -> str:
@@ -50,8 +44,7 @@ class FactsReader:
         self.notes: list[str] = []
         self._memory = FactsMemory(project.state_dir)
         self._listings: Listings = {}
-        self._signatures: dict[str, Signature | None] = {}
-        self._described: set[str | None] = set()
+        self._signatures = Signatures(project, at_hand, len(places))
         self._paths: tuple[str, ...] = ()
 
     def points(self) -> Iterator[Point]:
@@ -138,7 +131,7 @@ class FactsReader:
             before = len(self.notes)
             facts = self._read(place, tree, one)
             if len(self.notes) == before and place.commit is not None:
-                described = place.commit in self._described
+                described = place.commit in self._signatures.described
                 about = self._circumstances(place, name)
                 self._memory.write(place.commit, name, about, facts, described=described)
             return facts
@@ -169,7 +162,7 @@ class FactsReader:
             artifact=artifact,
             task=task if isinstance(task, str) else None,
             origin=recipe.origin.rev_lock if recipe.origin is not None else None,
-            signature=self._signature(place, source),
+            signature=self._signatures.find(place, source),
         )
 
     def _environment(self, place: Place, source: CardSource) -> Mapping[str, Scalar] | None:
@@ -178,40 +171,6 @@ class FactsReader:
         if found is not None:
             return flat_environment(found.recorded, found.file, found.digest)
         return None if absent else {}
-
-    # The signature ----------------------------------------------------------------------------------------------
-
-    def _signature(self, place: Place, source: CardSource) -> Signature | None:
-        """A version's card was written when it was released; elsewhere a card may be of an earlier model."""
-        ways = [self._from_model, self._from_card]
-        for way in reversed(ways) if place.version is not None else ways:
-            found = way(place, source)
-            if found is not None:
-                return _comparable(found)
-        return None
-
-    def _from_card(self, place: Place, source: CardSource) -> Signature | None:
-        for path in dict.fromkeys(filter(None, (place.card, self.project.config.cards.path_of(source.declared.name)))):
-            entry = source.tree.entry(path)
-            if entry is not None:
-                key = entry.oid or path
-                if key not in self._signatures:
-                    self._signatures[key] = _said(source.tree.read(path))
-                return self._signatures[key]
-        return None
-
-    def _from_model(self, place: Place, source: CardSource) -> Signature | None:
-        if not self._is_small(source.artifact) or not source.model_at_hand:
-            return None
-        from dvc_modelver.cards.facts import CardFacts
-        from dvc_modelver.cards.generate import Need
-
-        with suppress(ModelverError):
-            facts = CardFacts(declared=source.declared, artifact=source.artifact)
-            model = source.complete(facts, [Need.MODEL]).model
-            self._described.add(place.commit)
-            return model.signature if model is not None else None
-        return None
 
     # What is remembered -----------------------------------------------------------------------------------------
 
@@ -225,21 +184,7 @@ class FactsReader:
         facts, described = found
         if described or (facts.signature is not None and place.version is not None):
             return facts
-        return None if self._may_describe(facts.artifact) else facts
-
-    def _may_describe(self, artifact: ArtifactFacts | None) -> bool:
-        """Whether the model is small, and its bytes are in the cache."""
-        output = artifact.output if artifact is not None else None
-        if output is None or output.digest is None or not self._is_small(artifact):
-            return False
-        from dvc_modelver.dvcio.cache import output_id
-
-        cache = self.at_hand.cache_of(output.root) if output.digest.startswith("md5:") else None
-        return cache is not None and cache.exists(output_id(output))
-
-    def _is_small(self, artifact: ArtifactFacts | None) -> bool:
-        size = artifact.size if artifact is not None else None
-        return len(self.places) <= _DESCRIBED and size is not None and size <= _MAX_DESCRIBED
+        return None if self._signatures.may_describe(facts.artifact) else facts
 
     def _circumstances(self, place: Place, name: str) -> list[object]:
         """On what the facts depend besides the commit."""
@@ -266,30 +211,3 @@ def bytes_of(output: Output) -> Bytes:
         cached=output.cached,
         root=output.root,
     )
-
-
-def _said(card: bytes | None) -> Signature | None:
-    from dvc_modelver.cards.document import parse_card
-    from dvc_modelver.cards.readback import said_of_model
-
-    with suppress(BadInput):
-        model = said_of_model(parse_card(card)) if card is not None else None
-        return model.signature if model is not None else None
-    return None
-
-
-def _comparable(signature: Signature) -> Signature:
-    """As a card would have it, so that one read from a card equals one read from the model."""
-    from dvc_modelver.cards.tables import clip
-
-    sides = (tuple(map(_feature, side)) for side in (signature.inputs, signature.outputs))
-    inputs, outputs = sides
-    return replace(signature, inputs=inputs, outputs=outputs, classes=tuple(map(clip, signature.classes)), source="")
-
-
-def _feature(feature: Feature) -> Feature:
-    from dvc_modelver.cards.tables import clip
-
-    shape = None if feature.shape is None else (clip(", ".join(map(str, feature.shape))),)
-    kind = None if feature.type is None else clip(feature.type)
-    return replace(feature, name=clip(feature.name), type=kind, shape=shape)

@@ -147,14 +147,12 @@ def _measured(project: Project, model: Model, values: Sequence[tuple[Version, Sc
 def write_svg(line: MetricLine, target: Path) -> None:
     """Draw the numbers of `line`.  Raises `BadInput` when there are none, or the file cannot be written."""
     from dvc_modelver.cards.plots import render_plot
+    from dvc_modelver.commands.outputs import write_output
     from dvc_modelver.core.plots import PlotData, PlotKind, Series
-    from dvc_modelver.gitio.commits import write_file
 
     points = tuple((float(n), float(m.value)) for n, m in enumerate(line.versions, 1) if is_number(m.value))
     if not points:
         raise BadInput(f"{line.key} of {line.name} has no number to draw", hint="name another metric")
-    if target.is_dir() or not target.parent.is_dir():
-        raise BadInput(f"cannot write {target}", hint="name a file in a directory that is there")
     first, last = line.versions[0].version, line.versions[-1].version
     plot = PlotData(
         kind=PlotKind.LINE,
@@ -163,7 +161,7 @@ def write_svg(line: MetricLine, target: Path) -> None:
         y_label=line.key or line.file,
         series=(Series(name=line.key or line.file, points=points),),
     )
-    write_file(target, render_plot(plot))
+    write_output(target, render_plot(plot))
 
 
 def bars(line: MetricLine, width: int = 20) -> Mapping[Version, str]:
