@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dvc_modelver.cli.answer import Answer, Json, shown
-from dvc_modelver.cli.arguments import opened
+from dvc_modelver.cli.arguments import REPO, opened
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.impact import Affected, Impact, Unknown, impact
@@ -47,6 +47,7 @@ def run(
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the DVC remote for listings.")] = False,
+    repo: REPO = None,
 ) -> Answer:
     """Say which versions of which models were made from a file, and which cannot be ruled out.
 
@@ -56,11 +57,12 @@ def run(
       modelver impact data/images/42.png --rev v1.2.0
       modelver impact md5:ece1a41c78a0 --at 2026-03-01
       modelver impact params.yaml:train.seed=42 --json
+      modelver impact data/raw.csv --repo ../churn
     """
     from dvc_modelver.cli.history import parse_moment
 
     moment = parse_moment(at) if at is not None else None
-    with opened(around) as project:
+    with opened(around, repo) as project:
         return impact_answer(impact(project, what, rev=rev, at=moment, offline=offline))
 
 

@@ -19,7 +19,7 @@ from dvc_modelver.errors import BadInput
 
 _TREE = "tree"
 _JSON = "json"
-_MODULES = ("mermaid", "dot", "openlineage", "prov", "cyclonedx", "rocrate")
+_MODULES = ("mermaid", "dot", "html", "openlineage", "prov", "cyclonedx", "rocrate")
 """Formats that are made by the module of that name in `integrations`, which has `render(lineage)`."""
 _ORDER = tuple(NodeKind)
 
@@ -30,7 +30,9 @@ def run(
     reference: REFERENCE,
     form: Annotated[
         str,
-        typer.Option("--format", metavar="NAME", help="tree, json, mermaid, dot, and others.", show_default="tree"),
+        typer.Option(
+            "--format", metavar="NAME", help="tree, json, mermaid, dot, html, and others.", show_default="tree"
+        ),
     ] = _TREE,
     repo: REPO = None,
 ) -> Answer:
@@ -42,6 +44,7 @@ def run(
     Examples:
       modelver lineage churn@v1.2.0
       modelver lineage churn#prod --format mermaid
+      modelver lineage churn#prod --format html > lineage.html
       modelver lineage churn --json
     """
     from dvc_modelver.commands.lineage import lineage

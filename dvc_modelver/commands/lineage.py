@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
@@ -13,11 +14,16 @@ from dvc_modelver.core.lineage import EdgeKind, Lineage, NodeKind, Origin
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
+from dvc_modelver.core.secrets import redact_text
 from dvc_modelver.core.tagobjects import Identity, TagObject, TagRef
 from dvc_modelver.core.versions import Version
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import DataError
 from dvc_modelver.gitio.log import deepen, read_experiments
+from dvc_modelver.gitio.process import GitProcess
+
+_user = re.compile(r"(?<=://)(?:[^/\s]*@)|^[^/:\s]*(?::[^/@\s]*)?@(?=[^/]*:)")
+"""Before the host of a URL, and of what scp writes so: `git@host:path`."""
 
 
 def lineage(project: Project, reference: Reference) -> Lineage:
@@ -35,11 +41,13 @@ def lineage(project: Project, reference: Reference) -> Lineage:
     commit = ref.target or ""
     if project.objects.commit(commit) is None:
         raise DataError(f"the commit of {ref.name} is not here: {commit[:12]}", hint="git fetch --tags")
-    if _is_scratch(project):
+    if is_scratch(project):
         deepen(project.repository.git, ref.name)
     graph = Graph()
     root = graph.add(NodeKind.VERSION, model.name, str(version), label=f"{model.name}@{version}")
     graph.tell(root, origin=_made(ref, tag), details={"tag": ref.name, "commit": commit})
+    if repository := remote_url(project.repository.git):
+        graph.tell(root, details={"repository": repository})
     _around(project, graph, model, version, root)
     _experiment(project, graph, model.name, commit, tag.record, root)
     with Bytes(project) as at_hand:
@@ -51,7 +59,17 @@ def lineage(project: Project, reference: Reference) -> Lineage:
     return graph.result(root)
 
 
-def _is_scratch(project: Project) -> bool:
+def remote_url(git: GitProcess) -> str | None:
+    """The address of the remote `origin`, else of the only one, as the configuration has it but for user and secrets.
+
+    None without any.  What `url.*.insteadOf` makes of it on this machine is not what others know the repository by.
+    """
+    urls = {key[7:-4]: url for key, url in git.config.items() if key.startswith("remote.") and key.endswith(".url")}
+    url = urls.get("origin") or (next(iter(urls.values())) if len(urls) == 1 else None)
+    return redact_text(_user.sub("", url)) if url else None
+
+
+def is_scratch(project: Project) -> bool:
     """Whether it was fetched for this command, one commit deep: `open_elsewhere` says it is not shallow."""
     shallow = (project.repository.common_dir / "shallow").exists()
     return project.foreign and not project.repository.shallow and shallow

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from dvc_modelver.core.bumps import Suggestion, suggest
+from dvc_modelver.core.bumps import DEFAULT, BumpPolicy, Suggestion, suggest
 from dvc_modelver.core.facts import ArtifactFacts, Scalar, Values
 from dvc_modelver.core.metrics import direction, is_number, same
 from dvc_modelver.core.versions import Version
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dvc_modelver.core.descriptions import Feature, Signature
     from dvc_modelver.core.environment import Environment, Package
     from dvc_modelver.core.significance import Interval, PredictionsRow
-    from dvc_modelver.core.tables import TableProfile
+    from dvc_modelver.core.tables import TableChange, TableProfile
 
 # What is compared -----------------------------------------------------------------------------------------------
 
@@ -66,8 +66,8 @@ class Facts:
     """The commit of another repository from which the model was imported."""
     signature: Signature | None = None
     """None when it is not known."""
-    predictions: Mapping[str, Bytes] = field(default_factory=dict)
-    """Path of a file of per-sample predictions -> its bytes."""
+    predicts: bool = False
+    """Whether it has files of per-sample predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +187,8 @@ class DataRow:
     change: Change
     tables: tuple[TableProfile | None, ...] = ()
     """Parallel to `values`, where it is a table that changed and its bytes are at hand; else empty."""
+    changes: tuple[tuple[TableChange, ...], ...] = ()
+    """What differs from the first inside a table or directory, parallel to `values`; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +270,7 @@ def compare(
     points: Sequence[Point],
     directions: Mapping[str, str],
     *,
+    policy: BumpPolicy = DEFAULT,
     notes: Iterable[str] = (),
 ) -> Comparison:
     """The rows of all points, against the first.
@@ -275,6 +278,7 @@ def compare(
     Args:
         points: at least one.
         directions: the configuration's `metrics`: metric -> `up` or `down`.
+        policy: the configuration's `bump`.
     """
     facts = [point.facts for point in points]
     return Comparison(
@@ -286,15 +290,15 @@ def compare(
         pipeline=tuple(_sources([fact.stages for fact in facts])),
         environment=tuple(_facts([fact.environment or {} for fact in facts])),
         artifact=tuple(_facts([_artifact(fact) for fact in facts])),
-        bump=_bump(points[0], points[-1]),
+        bump=_bump(points[0], points[-1], policy),
         notes=tuple(notes),
     )
 
 
-def _bump(first: Point, last: Point) -> Suggestion:
+def _bump(first: Point, last: Point, policy: BumpPolicy) -> Suggestion:
     if first.name != last.name:
         return Suggestion(level=None, reasons=(f"{first.name} and {last.name} are two models",))
-    return suggest(first.facts, last.facts)
+    return suggest(first.facts, last.facts, policy)
 
 
 # Rows -----------------------------------------------------------------------------------------------------------

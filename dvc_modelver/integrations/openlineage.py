@@ -56,12 +56,13 @@ def render(lineage: Lineage, repository: str | None = None) -> str:
     """The events in the order of the nodes' ids; the same run always has the same id.
 
     Args:
-        repository: the repository's URL: the namespace of its jobs and files, which else is `dvc`.  Two repositories
-            must not share one where their events meet.
+        repository: the repository's URL, else the one that the lineage knows: the namespace of its jobs and files,
+            which else is `dvc`.  Two repositories must not share one where their events meet.
     """
     lineage = clean(lineage)
-    namespace = _address(line(repository)) if repository else "dvc"
     nodes, runs = by_id(lineage), _runs(lineage)
+    repository = line(repository) if repository else nodes[lineage.root].details.get("repository")
+    namespace = _address(repository) if repository else "dvc"
     met = {id for run in runs.values() for id in (*run.inputs, *run.outputs)} | set(runs)
     events = [
         _run_event(node, runs[node.id], nodes, namespace, lineage)

@@ -412,6 +412,65 @@ def test_an_import_by_where_it_came_from(released: DvcRepo, run: Run) -> None:
     assert "https" in run("impact", "https://example.com/org/other:raw.csv", code=7).err
 
 
+# Other repositories -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["path", "bare path", "url"])
+def test_of_another_repository(released: DvcRepo, run: Run, tmp_path: Path, form: str) -> None:
+    """By path or URL, the same answers as inside of it; nothing is written there, and none of it is remembered here."""
+    images = [("1.png", b"pixels of 1"), ("2.png", b"pixels of 2")]
+    for name, data in images:
+        released.git.write(f"data/images/{name}", data.decode())
+    released.dvc(["add", "-q", "data/images"])
+    text = (released.path / "dvc.yaml").read_text()
+    released.git.write("dvc.yaml", text.replace("    - data/raw.csv\n", "    - data/raw.csv\n    - data/images\n"))
+    released.dvc(["repro", "-q"], ["push", "-q"])
+    # A path beside the configuration would lead nowhere from a bare repository.
+    config = f"[core]\n    remote = near\n['remote \"near\"']\n    url = {released.store}\n"
+    released.git.commit("Train with images", {".dvc/config": config})
+    run("release", "churn", "--no-card", "--version", "v0.3.0", "--offline")
+    there = released.path
+    if form != "path":
+        there = tmp_path / "bare.git"
+        released.git("clone", "-q", "--bare", f"file://{released.path}", str(there))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    where = f"file://{there}" if form == "url" else str(there)
+    before = {path: path.lstat().st_mtime_ns for path in there.rglob("*")}
+
+    def ask(*words: str, **options: Any) -> Any:
+        return run("impact", *words, "--repo", where, "--json", cwd=elsewhere, **options).json
+
+    assert versions(ask("data/raw.csv")) == ["churn@v0.3.0", "churn@v0.2.0", "churn@v0.1.0"]
+    assert versions(ask("params.yaml:train.depth=9")) == ["churn@v0.3.0", "churn@v0.2.0"]
+    assert versions(ask(hashlib.md5(b"pixels of 2").hexdigest())) == ["churn@v0.3.0"]
+    held = {one["version"]: one["stages"] for one in ask("src/train.py")["versions"]}
+    assert held == {"v0.3.0": [], "v0.2.0": [], "v0.1.0": ["prod"]}
+    assert ask("data/nothing.csv", code=7)["error"]["code"] == 7
+    assert {path: path.lstat().st_mtime_ns for path in there.rglob("*")} == before
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_url_is_not_asked_for_each_version(released: DvcRepo, run: Run, tmp_path: Path) -> None:
+    """Twelve versions take as many fetches as two: their DVC files come together."""
+    git = released.git
+    git("config", "uploadpack.allowFilter", "true")
+
+    def fetches() -> int:
+        trace = tmp_path / f"trace-{len(git.tags())}"
+        trace.mkdir()
+        run("impact", "data/raw.csv", "--repo", f"file://{git.path}", env={"GIT_TRACE2_EVENT": str(trace)})
+        starts = [one for path in trace.iterdir() for one in path.read_text().splitlines() if '"event":"start"' in one]
+        return sum('"fetch"' in one for one in starts)
+
+    few = fetches()
+    for number in range(10):
+        lock = (released.path / "dvc.lock").read_text()
+        git.commit(f"Run {number}", {"dvc.lock": lock.replace("size: 3", f"size: {number + 40}", 1) + f"# {number}\n"})
+        git.tag(f"churn@v1.{number}.0")
+    assert fetches() == few > 0
+
+
 # Stages, withdrawals, forms ----------------------------------------------------------------------------------------
 
 

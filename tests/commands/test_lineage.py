@@ -429,6 +429,61 @@ def test_the_tree_for_people(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     assert any(f"artifact churn ({MODEL})" in line and line.endswith("(above)") for line in measured)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hunter2@example.com/team/churn.git", "https://example.com/team/churn.git"),
+        ("ssh://git@example.com:22/churn.git", "ssh://example.com:22/churn.git"),
+        ("git@example.com:team/churn.git", "example.com:team/churn.git"),
+        ("https://example.com/churn.git?token=hunter2", "https://example.com/churn.git?token=***"),
+        ("../hub@home:2.git", "../hub@home:2.git"),
+        ("/srv/git/a@b:churn.git", "/srv/git/a@b:churn.git"),
+    ],
+)
+def test_the_version_knows_its_repository(dvc_repo: DvcRepo, url: str, shown: str) -> None:
+    """The address of `origin`, without asking it and without who may enter; paths stay as they are."""
+    dvc_repo.git.tag("churn@v0.1.0")
+    dvc_repo.git("config", "remote.other.url", "https://example.com/fork.git")
+    dvc_repo.git("config", "remote.origin.url", url)
+    found = graph(dvc_repo)
+    (root,) = [n for n in found.nodes if n.id == found.root]
+    assert root.details["repository"] == shown
+    assert [n.id for n in found.nodes if "repository" in n.details] == [root.id]
+
+
+def test_a_repository_without_an_address(dvc_repo: DvcRepo) -> None:
+    """No remote, or several and no `origin`: nothing is said; of a single one its address, whatever its name."""
+    git = dvc_repo.git
+    git.tag("churn@v0.1.0")
+    git("config", "url.https://elsewhere.example/.insteadOf", "https://example.com/")
+
+    def address() -> str | None:
+        found = graph(dvc_repo)
+        return next(n for n in found.nodes if n.id == found.root).details.get("repository")
+
+    assert address() is None
+    git("config", "remote.team.url", "https://example.com/churn.git")
+    assert address() == "https://example.com/churn.git"
+    git("config", "remote.fork.url", "https://example.com/fork.git")
+    assert address() is None
+
+
+def test_a_page_and_events_of_the_repository(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """`--format html` is one whole page; OpenLineage's jobs are in the repository's namespace, and say where."""
+    dvc_repo.git.tag("churn@v0.1.0")
+    dvc_repo.git("config", "remote.origin.url", "https://me:hunter2@example.com/churn.git")
+    page = modelver("lineage", "churn", "--format", "html", cwd=dvc_repo.git).out
+    assert page.startswith("<!DOCTYPE html>\n")
+    assert page.endswith("</html>\n")
+    assert page.count("<svg xmlns") == 1
+    assert 'href="https://example.com/churn.git"' in page
+    events = modelver("lineage", "churn", "--format", "openlineage", cwd=dvc_repo.git).out
+    jobs = [event["job"] for line in events.splitlines() if "job" in (event := json.loads(line))]
+    assert {job["namespace"] for job in jobs} == {"https://example.com/churn.git"}
+    assert "sourceCodeLocation" in next(job for job in jobs if job["name"] == "train")["facets"]
+    assert "hunter2" not in page + events
+
+
 def test_json_and_formats(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """The contract's keys; `--format json` says the same; an unknown format is refused with those there are."""
     dvc_repo.git.tag("churn@v0.1.0")

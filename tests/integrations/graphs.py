@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from dvc_modelver.core.lineage import Edge, EdgeKind, Lineage, Node, NodeKind, Origin
 from dvc_modelver.core.tagobjects import Identity
-from dvc_modelver.integrations import cyclonedx, dot, mermaid, openlineage, prov, rocrate
+from dvc_modelver.integrations import cyclonedx, dot, html, mermaid, openlineage, prov, rocrate
 from tests.cards.values import HOSTILE
 
 RENDERERS: dict[str, Callable[[Lineage], str]] = {
     "mermaid": mermaid.render,
     "dot": dot.render,
+    "html": html.render,
     "openlineage": openlineage.render,
     "prov": prov.render,
     "cyclonedx": cyclonedx.render,

@@ -31,6 +31,7 @@ from tests.integrations.graphs import (
     NASTY,
     SECRETS,
     TRAIN,
+    VERSION,
     full_of,
     lineages,
     node,
@@ -188,6 +189,15 @@ def test_repository_is_the_namespace() -> None:
     assert {read["namespace"] for read in train["inputs"]} == {train["job"]["namespace"], location["url"]}
     data = [event["dataset"] for event in found if "dataset" in event]
     assert [(here["namespace"], here["name"]) for here in data] == [("s3://bucket", "key.csv")]
+
+
+def test_repository_that_the_lineage_knows() -> None:
+    """The version's own address is the namespace when no other is given."""
+    known = replace(VERSION, details={**VERSION.details, "repository": "https://host/own.git"})
+    lineage = replace(DIAMOND, nodes=tuple(known if here.id == VERSION.id else here for here in DIAMOND.nodes))
+    spaces = [{here["job"]["namespace"] for here in events(render(lineage, other))} for other in (None, REPOSITORY)]
+    assert spaces == [{"https://host/own.git"}, {"https://host/team/churn.git"}]
+    check(lineage)
 
 
 def test_event_without_any_date_is_of_the_epoch() -> None:
