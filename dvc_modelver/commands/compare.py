@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from dvc_modelver.commands.bytes_at_hand import Bytes as AtHand
 from dvc_modelver.commands.comparechanges import Changes, read_changes
+from dvc_modelver.commands.comparedata import look_inside
 from dvc_modelver.commands.comparefacts import FactsReader, listed
 from dvc_modelver.commands.comparepoints import WORK_TREE, find_place
+from dvc_modelver.commands.comparepredictions import with_predictions
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.comparison import Change, Comparison, SourceRow, compare
 from dvc_modelver.errors import BadInput, NotFound
@@ -39,9 +41,13 @@ def compare_points(project: Project, references: Sequence[str]) -> Comparison:
             raise NotFound(f"no model {name} is declared at {listed(texts)}", hint="modelver list")
         work_tree = reader.work_tree if any(point.commit is None for point in points) else None
         changes = read_changes(project, points, work_tree)
-        found = compare(points, project.config.metrics, notes=_few(reader.notes))
+        found = compare(points, project.config.metrics, policy=project.config.bump, notes=_few(reader.notes))
+        found = with_predictions(reader, found)
+        data, left_out = look_inside(project, at_hand, points, found.data)
         return replace(
             found,
+            data=data,
+            notes=(*found.notes, *left_out),
             code=tuple(_with_lines(row, changes) for row in found.code),
             other_files=tuple(change.other_files for change in changes),
             other_lines=tuple(change.other_lines for change in changes),

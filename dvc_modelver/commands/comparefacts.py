@@ -117,19 +117,25 @@ class FactsReader:
             self._paths = tuple(dict.fromkeys((*own, *self._tree(place).files("*.dvc"), *others)))
         return self._paths
 
-    def _facts(self, place: Place, name: str) -> Facts:
+    def source(self, place: Place, name: str) -> CardSource | None:
+        """The model at one place; None where it is not declared.  Raises `BadInput` when its `dvc.yaml` is broken."""
+        from dvc_modelver.commands.cardfacts import TreeReader
         from dvc_modelver.dvcio.project import declared_one
 
         tree = self._tree(place)
+        one = declared_one(tree, name)
+        if one is None and place.recorded is not None:
+            one = Declared(name=name, file="dvc.yaml", path=place.recorded)
+        return TreeReader(self.project, tree, self.at_hand).source(one) if one is not None else None
+
+    def _facts(self, place: Place, name: str) -> Facts:
         try:
-            one = declared_one(tree, name)
-            if one is None and place.recorded is not None:
-                one = Declared(name=name, file="dvc.yaml", path=place.recorded)
-            if one is None:
+            source = self.source(place, name)
+            if source is None:
                 self.notes.append(f"{place.ref} declares no model {name}")
                 return Facts()
             before = len(self.notes)
-            facts = self._read(place, tree, one)
+            facts = self._read(place, source)
             if len(self.notes) == before and place.commit is not None:
                 described = place.commit in self._signatures.described
                 about = self._circumstances(place, name)
@@ -138,12 +144,11 @@ class FactsReader:
         except BadInput as error:
             raise BadInput(f"{place.ref}: {error.message}", hint=error.hint) from None
 
-    def _read(self, place: Place, tree: Tree, one: Declared) -> Facts:
-        from dvc_modelver.commands.cardfacts import TreeReader
+    def _read(self, place: Place, source: CardSource) -> Facts:
+        from dvc_modelver.commands.predictions import paths_of_predictions
         from dvc_modelver.dvcio.recipe import own_params
 
-        reader = TreeReader(self.project, tree, self.at_hand)
-        source = reader.source(one)
+        one, reader = source.declared, source.reader
         params, metrics = reader.params(one), reader.metrics(one)
         self.notes += [f"{place.ref}: {problem.problem}" for problem in (*params.problems, *metrics.problems)]
         artifact, recipe = source.artifact, source.recipe
@@ -163,6 +168,7 @@ class FactsReader:
             task=task if isinstance(task, str) else None,
             origin=recipe.origin.rev_lock if recipe.origin is not None else None,
             signature=self._signatures.find(place, source),
+            predicts=bool(paths_of_predictions(source, self.at_hand)),
         )
 
     def _environment(self, place: Place, source: CardSource) -> Mapping[str, Scalar] | None:

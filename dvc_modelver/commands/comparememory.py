@@ -49,8 +49,7 @@ def _from_row(row: Mapping[str, Any]) -> Facts | None:
     """The inverse of `asdict`; None for what is none."""
     try:
         values = {name: row[name] for name in Facts.__slots__}
-        for name in ("data", "predictions"):
-            values[name] = {path: Bytes(**item) for path, item in row[name].items()}
+        values["data"] = {path: Bytes(**item) for path, item in row["data"].items()}
         values["artifact"] = _artifact(row["artifact"])
         if row["signature"] is not None:
             values["signature"] = _signature(row["signature"])

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.dvcio import paths
+from dvc_modelver.dvcio.dvcyaml import Definition
 from dvc_modelver.dvcio.locate import Commit, Pipeline
+from dvc_modelver.dvcio.measures import projects
 
 Options = Mapping[str, object]
 
@@ -22,6 +24,54 @@ class Plotted:
     """Of its data, from the root."""
     options: Options = field(default_factory=dict)
     """`x`, `y`, `template`, `title`, ... as `dvc.yaml` has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredPlot:
+    """One plot as a `dvc.yaml` declares it."""
+
+    file: str
+    """The `dvc.yaml`."""
+    label: str
+    """Its name there: of a plot of a pipeline stage, the path as the stage writes it."""
+    paths: tuple[str, ...]
+    """Of its data, from the root, each a file, a directory of plots or a URL; several are drawn into one."""
+    options: Options = field(default_factory=dict)
+    top: bool = False
+    """Whether it stands at the top of the file, and not in a pipeline stage."""
+
+
+def all_plots(commit: Commit, declared: Declared) -> Iterator[DeclaredPlot]:
+    """Every plot of the artifact's project: those at the top of a `dvc.yaml`, then those of its pipeline stages.
+
+    Paths that templates make are those that the lock names.  What leads out of the repository is left out.  Raises
+    `BadInput` when a file is broken.
+    """
+    for pipeline in projects(commit, declared):
+        for name, options in _entries(pipeline.project.plots):
+            found = (paths.resolve(pipeline.directory, written)[0] for written in _files(name, options))
+            places = tuple(dict.fromkeys(path for path in found if path is not None))
+            if places:
+                yield DeclaredPlot(file=pipeline.file, label=name, paths=places, options=options, top=True)
+        for definition in pipeline.project.stages.values():
+            for name, options in _entries(definition.body.get("plots")):
+                for label, path in _written(pipeline, definition, name):
+                    yield DeclaredPlot(file=pipeline.file, label=label, paths=(path,), options=options)
+
+
+def _written(pipeline: Pipeline, definition: Definition, name: str) -> Iterator[tuple[str, str]]:
+    """(the path as the stage writes it, from the root)."""
+    if not definition.group and "${" not in name and "${" not in (definition.wdir or ""):
+        found = [(name, pipeline.full(definition.name, name))]
+    else:
+        found = [
+            (item.path, pipeline.full(stage, item.path))
+            for stage, item in pipeline.lock.all_outputs()
+            if pipeline.project.definition(stage) is definition
+            and (out := definition.output(item.path)) is not None
+            and (out.kind, out.path) == ("plots", name)
+        ]
+    yield from ((label, path.rstrip("/")) for label, path in found if path is not None)
 
 
 def find_plot(commit: Commit, declared: Declared, wanted: str) -> Plotted | None:
@@ -65,8 +115,11 @@ def _entries(raw: object) -> Iterator[tuple[str, Options]]:
 
 
 def _data(name: str, options: Options) -> str | None:
+    """The first of `_files`."""
+    return next(iter(_files(name, options)), None)
+
+
+def _files(name: str, options: Options) -> tuple[str, ...]:
     """Where the data of a plot at the top lie: `y` may name files, else the plot's name is one."""
     y = options.get("y")
-    if isinstance(y, dict):
-        return next((file for file in y if isinstance(file, str)), None)
-    return name
+    return tuple(file for file in y if isinstance(file, str)) if isinstance(y, dict) else (name,)

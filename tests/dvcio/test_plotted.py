@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvc_modelver.dvcio.locate import Commit
-from dvc_modelver.dvcio.plotted import Plotted, find_plot
+from dvc_modelver.dvcio.plotted import DeclaredPlot, Plotted, all_plots, find_plot
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import BadInput
 from tests.dvcio.trees import MemoryTree
@@ -138,6 +138,57 @@ def test_anything_may_stand_under_plots(top: object, stage: object) -> None:
     for wanted in ("p", "a.csv", "../x"):
         found = find(wanted, dumped(whole))
         assert found is None or (found.label == wanted and not found.path.startswith(("..", "/")))
+
+
+def every(text: str, more: Mapping[str, str] | None = None, name: str = "m") -> list[DeclaredPlot]:
+    """All plots in a tree whose `dvc.yaml` is `text`."""
+    where = name.rpartition(":")[0]
+    tree = MemoryTree({f"{where}/dvc.yaml" if where else "dvc.yaml": text, **(more or {})})
+    artifact = declared_one(tree, name)
+    assert artifact is not None
+    return list(all_plots(Commit(tree), artifact))
+
+
+def test_all_plots_in_their_order() -> None:
+    """Those at the top, then those of the stages; paths that templates make only once they are in the lock."""
+    known = [(plot.label, plot.paths, plot.top) for plot in every(DVC_YAML)]
+    assert known == [
+        ("plots/top.csv", ("plots/top.csv",), True),
+        ("ROC", ("eval/roc.csv", "eval/other.csv"), True),
+        ("plots/plain.csv", ("plots/plain.csv",), True),
+        ("plots/loss.json", ("plots/loss.json",), True),
+        ("plots/loss.json", ("plots/loss.json",), False),
+        ("plots/bare.csv", ("plots/bare.csv",), False),
+        ("roc.csv", ("eval/roc.csv",), False),
+        ("gone.csv", ("gone.csv",), False),
+    ]
+    assert {plot.file for plot in every(DVC_YAML)} == {"dvc.yaml"}
+    entry = "\n    - path: {0}.csv\n      hash: md5\n      md5: {1}\n      size: 5\n"
+    stages = "".join(f"  each@{x}:\n    cmd: x\n    outs:{entry.format(x, x * 32)}" for x in "ab")
+    found = every(DVC_YAML, {"dvc.lock": f"schema: '2.0'\nstages:\n{stages}"})
+    assert [plot.paths for plot in found if plot.label in ("a.csv", "b.csv")] == [("a.csv",), ("b.csv",)]
+
+
+def test_all_plots_below_the_root() -> None:
+    """Paths are from the root, and the file that declares them is named."""
+    (found,) = every("plots: [{ROC: {y: {r.csv: tpr, ../up.csv: tpr}}}]\nartifacts: {m: {path: m}}\n", name="sub:m")
+    assert found == DeclaredPlot(
+        file="sub/dvc.yaml",
+        label="ROC",
+        paths=("sub/r.csv", "up.csv"),
+        options={"y": {"r.csv": "tpr", "../up.csv": "tpr"}},
+        top=True,
+    )
+
+
+@given(_junk, _junk)
+def test_all_of_anything_under_plots(top: object, stage: object) -> None:
+    """Whatever shape the sections have, all paths lie inside the repository, and whatever is found by name is there."""
+    whole = {"plots": top, "stages": {"s": {"cmd": "x", "plots": stage}}, "artifacts": {"m": {"path": "m"}}}
+    found = every(dumped(whole))
+    assert not any(path.startswith(("..", "/")) for plot in found for path in plot.paths)
+    for plot in found:
+        assert find(plot.label, dumped(whole)) is not None
 
 
 def test_a_broken_file_is_bad_input() -> None:
