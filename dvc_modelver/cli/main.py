@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "compare": "Compare versions, branches, the work tree.",
     "lineage": "Show where a version comes from.",
     "impact": "Say what was made from a file.",
+    "bisect": "Find where a metric went wrong.",
     "promote": "Put a version into a stage.",
     "withdraw": "Empty a stage, or withdraw a version.",
     "retire": "Close a model.",
