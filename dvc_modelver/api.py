@@ -15,10 +15,15 @@ from dvc_modelver.commands.candidates import ReleaseRequest
 from dvc_modelver.commands.cardcheck import CardReport, check_cards
 from dvc_modelver.commands.cards import update_cards
 from dvc_modelver.commands.cardshow import ShownCard, show_card
+from dvc_modelver.commands.compare import compare_points
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
+from dvc_modelver.commands.frames import FramedComparison, FramedImpact, FramedLineage, FramedMetricLine, framed
 from dvc_modelver.commands.get import Got, get
 from dvc_modelver.commands.history import EventRow, ModelAt, history, history_at
+from dvc_modelver.commands.impact import impact
+from dvc_modelver.commands.lineage import lineage
 from dvc_modelver.commands.list_models import ModelRow, list_models
+from dvc_modelver.commands.metricline import metric_line
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.promote import promote
 from dvc_modelver.commands.publishing import Outcome
@@ -26,6 +31,7 @@ from dvc_modelver.commands.push import push_tags
 from dvc_modelver.commands.release import release
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
 from dvc_modelver.commands.withdraw import retire, withdraw
+from dvc_modelver.core.names import check_name
 from dvc_modelver.core.releases import ReleaseOptions
 from dvc_modelver.core.versions import Bump, Version
 from dvc_modelver.errors import BadInput
@@ -73,6 +79,10 @@ def _cell(item: object) -> object:
     if isinstance(item, (Version, PurePosixPath, Path)):
         return str(item)
     return item
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
 
 
 def open(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | None = None) -> Repository:
@@ -143,9 +153,65 @@ class Repository:
 
     def at(self, moment: datetime, name: str | None = None) -> Rows[ModelAt]:
         """What each stage held at `moment` (UTC when naive), by the events' own times."""
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
         with self._project() as project:
-            return Rows(history_at(project, aware, name).models)
+            return Rows(history_at(project, _aware(moment), name).models)
+
+    def metric(self, name: str, key: str) -> FramedMetricLine:
+        """A metric over all versions of a model, the lowest first; its `.to_frame()` has a row for each.
+
+        Args:
+            key: dotted, its last part where nothing else ends so, or `FILE:KEY`.
+
+        Raises:
+            NotFound: no such model, or no version of it has that metric.
+            BadInput: several metrics could be meant.
+        """
+        with self._project() as project:
+            return framed(FramedMetricLine, metric_line(project, project.resolve(check_name(name)), key))
+
+    def compare(self, *references: str) -> FramedComparison:
+        """Metrics, params, data, code, environment and artifact of several points; a single one with the work tree.
+
+        `.to_frame()` has a row for each of them, a column for each point, and the deltas of metrics.
+
+        Args:
+            references: versions, stages, models (their latest), branches, tags, commits; `.` is the work tree.
+
+        Raises:
+            NotFound: no such model, version, stage or commit, or nothing declares the model.
+            BadInput: nobody can say which model is meant, or a file of a point cannot be read.
+        """
+        with self._project() as project:
+            return framed(FramedComparison, compare_points(project, references))
+
+    def lineage(self, reference: str) -> FramedLineage:
+        """Where a version comes from: `.to_frame()` has a row for each node, `.edges_frame()` one for each edge.
+
+        Raises `NotFound`, `BadInput`, `DataError` (its commit or an object is not in this clone).
+        """
+        with self._project() as project:
+            return framed(FramedLineage, lineage(project, project.resolve(reference)))
+
+    def impact(
+        self, query: str, *, rev: str | None = None, at: datetime | None = None, offline: bool = False
+    ) -> FramedImpact:
+        """Which versions were made from a file, digest, param (`FILE:KEY[=VALUE]`) or import.
+
+        Where `complete` is false, some could not be ruled out: `.unknown_frame()` names them.
+
+        Args:
+            rev: only the bytes that the path has there.
+            at: stages as they were then (UTC when naive), instead of today's.
+            offline: do not ask the DVC remote for listings.
+
+        Raises:
+            BadInput: the query is none.
+            NotFound: nothing here knows what it names.
+            DataError: what the path held at `rev` cannot be known.
+        """
+        moment = _aware(at) if at is not None else None
+        with self._project() as project:
+            return framed(FramedImpact, impact(project, query, rev=rev, at=moment, offline=offline))
 
     def doctor(self) -> Diagnosis:
         """Everything that is wrong with the repository's versions."""
@@ -188,6 +254,7 @@ class Repository:
         self,
         *names: str,
         bump: str | None = None,
+        force_bump: bool = False,
         version: str | None = None,
         message: str = "",
         stage: str | None = None,
@@ -201,7 +268,9 @@ class Repository:
         """Release the next version of the models, all of them or none.
 
         Args:
-            bump: `major`, `minor`, `patch` or `prerelease`; patch by default.
+            bump: `auto` (default: what changed since the last version decides), `major`, `minor`, `patch` or
+                `prerelease`.
+            force_bump: that level even where what changed asks for more.
             version: this very number instead.
             rev: a commit instead of HEAD.
             prepare: write the card with the planned number, and stop before the commit.
@@ -212,10 +281,14 @@ class Repository:
             Conflict: the number is taken.
             DataError: bytes are missing or corrupt.
         """
+        bump = None if bump is not None and bump.lower() == "auto" else bump
         if bump is not None and bump.upper() not in Bump.__members__:
-            raise BadInput(f"{bump!a} is no bump", hint="major, minor, patch or prerelease")
+            raise BadInput(f"{bump!a} is no bump", hint="auto, major, minor, patch or prerelease")
+        if force_bump and bump is None:
+            raise BadInput("force_bump needs a level", hint="name it with bump")
         options = ReleaseOptions(
             bump=Bump[bump.upper()] if bump is not None else None,
+            force_bump=force_bump,
             version=Version.parse(version) if version is not None else None,
             message=message,
             stage=stage,

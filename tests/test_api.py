@@ -12,6 +12,8 @@ import pytest
 
 import dvc_modelver as mv
 from dvc_modelver.errors import BadInput, EnvironmentProblem, NotFound, Refused
+from tests.cli import shapes
+from tests.cli.shapes import faults
 from tests.support import DvcRepo, Modelver
 
 
@@ -63,6 +65,112 @@ def test_the_state_at_a_moment(repo: mv.Repository) -> None:
     assert (before.latest, before.stages) == (None, {})
 
 
+# Comparing and tracing ------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_is_that_of_the_command(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """The frame has a row for each row of the JSON answer, in its order, with its values and deltas."""
+    dvc_repo.git.write("metrics.json", '{"auc": 0.5, "only": "here"}')
+    references = ("churn#prod", "churn", ".")
+    answer = modelver("compare", *references, "--json", cwd=dvc_repo.git).json
+    assert faults(answer, shapes.COMPARE) == []
+    found = repo.compare(*references)
+    frame = found.to_frame()
+    assert list(frame.columns[5:]) == [*references, "delta churn", "delta ."]
+    expected = [
+        *(("metrics", row["file"], row["key"], *row["values"], *row["deltas"][1:]) for row in answer["metrics"]),
+        *(("params", row["file"], row["key"], *row["values"], None, None) for row in answer["params"]),
+        *(("data", row["path"], "", *(v and v["digest"] for v in row["values"]), None, None) for row in answer["data"]),
+        *(("code", row["path"], "", *row["values"], None, None) for row in answer["code"]),
+        *(("pipeline", "", row["stage"]) for row in answer["pipeline"]),
+        *(("environment", "", row["key"], *row["values"], None, None) for row in answer["environment"]),
+        *(("artifact", "", row["key"], *row["values"], None, None) for row in answer["artifact"]),
+    ]
+    rows = [tuple(_plain(cell) for cell in row) for row in frame.drop(columns=["changed", "better"]).values]
+    assert [row[:3] if row[0] == "pipeline" else row for row in rows] == expected
+    assert {row[0] for row in expected} >= {"metrics", "params", "data", "code", "pipeline", "artifact"}
+    changed = found.only_changed().to_frame()
+    assert changed.equals(frame[frame["changed"]].reset_index(drop=True))
+    assert 0 < len(changed) < len(frame)
+    assert list(frame[frame["key"] == "auc"]["better"]) == ["up"]
+
+
+def _plain(cell: object) -> object:
+    """A cell as JSON has it: pandas has NaN where there is nothing."""
+    return None if isinstance(cell, float) and cell != cell else cell
+
+
+def test_a_comparison_of_a_point_with_itself(repo: mv.Repository) -> None:
+    """Two columns of one name; nothing changed, and no row is left."""
+    found = repo.compare("churn", "churn")
+    assert list(found.to_frame().columns[5:]) == ["churn", "churn", "delta churn"]
+    assert found.only_changed().to_frame().empty
+
+
+def test_a_lineage_is_that_of_the_command(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """A row for each node and for each edge of the JSON answer."""
+    answer = modelver("lineage", "churn#prod", "--json", cwd=dvc_repo.git).json
+    assert faults(answer, shapes.LINEAGE) == []
+    found = repo.lineage("churn#prod")
+    nodes, edges = found.to_frame(), found.edges_frame()
+    assert edges.to_dict("records") == answer["edges"]
+    assert len(nodes) == len(answer["nodes"]) > 5
+    for row, node in zip(nodes.to_dict("records"), answer["nodes"], strict=True):
+        origin = node["origin"]
+        for key in ("id", "kind", "label", "path", "digest", "size", "details"):
+            assert _plain(row[key]) == node[key]
+        assert list(row["returned"]) == node["returned"]
+        assert (_plain(row["origin.commit"]), _plain(row["origin.path"])) == (origin["commit"], origin["path"])
+        assert f"{row['origin.at']:%Y-%m-%dT%H:%M:%SZ}" == origin["at"]
+    assert {*edges["from"], *edges["to"]} <= {*nodes["id"]}
+
+
+def test_an_impact_is_that_of_the_command(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """A row for each version that was made from a file or param, and empty frames that keep their columns."""
+    for query in ("data/raw.csv", "params.yaml:train.depth=7"):
+        answer = modelver("impact", query, "--json", cwd=dvc_repo.git).json
+        assert faults(answer, shapes.IMPACT) == []
+        found = repo.impact(query)
+        rows = [
+            (row["name"], row["version"], list(row["stages"]), row["withdrawn"], list(row["path"]), row["values"])
+            for row in found.to_frame().to_dict("records")
+        ]
+        expected = [
+            (row["name"], row["version"], row["stages"], row["withdrawn"], row["path"], row.get("values", {}))
+            for row in answer["versions"]
+        ]
+        assert rows == expected != []
+        assert (found.complete, answer["complete"]) == (True, True)
+        assert list(found.unknown_frame().columns) == ["name", "version", "path", "digest", "reason"]
+        assert (len(found.unknown_frame()), len(found.measured_frame())) == (0, 0)
+    (row,) = repo.impact("params.yaml:train.depth=7").to_frame().to_dict("records")
+    assert (row["version"], row["values"]) == ("v0.2.0", {"params.yaml:train.depth": 7})
+    before = repo.impact("data/raw.csv", at=datetime(2001, 1, 1), offline=True).to_frame()
+    assert [*map(tuple, before["stages"])] == [(), ()]
+    with pytest.raises(NotFound):
+        repo.impact("no/such/file.csv")
+
+
+def test_a_metric_is_that_of_the_command(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """A row for each version, the lowest first; the command has the newest first."""
+    answer = modelver("show", "churn", "--metric", "auc", "--json", cwd=dvc_repo.git).json
+    assert faults(answer, shapes.METRIC) == []
+    found = repo.metric("churn", "auc")
+    assert (found.name, found.file, found.key, found.better) == ("churn", "metrics.json", "auc", "up")
+    frame = found.to_frame()
+    rows = [
+        {**row, "created_at": f"{row['created_at']:%Y-%m-%dT%H:%M:%SZ}", "delta": _plain(row["delta"])}
+        for row in frame.to_dict("records")
+    ]
+    assert rows == answer["versions"][::-1]
+    assert list(frame["value"]) == [0.8, 0.85]
+    assert str(frame["created_at"].dt.tz) == "UTC"
+    with pytest.raises(NotFound):
+        repo.metric("churn", "acu")
+    with pytest.raises(BadInput):
+        repo.metric("churn@v0.1.0", "auc")
+
+
 def test_writing_returns_what_was_done(repo: mv.Repository, dvc_repo: DvcRepo, tmp_path: Path) -> None:
     """Promote, fetch, withdraw and retire; a dry run changes nothing."""
     assert repo.promote("churn@v0.2.0", "prod", dry_run=True).changed
@@ -96,7 +204,7 @@ def test_a_release_can_be_prepared_or_have_no_card(repo: mv.Repository, dvc_repo
     """What `--prepare` and `--no-card` do."""
     commit = dvc_repo.fake_train(8)
     assert repo.release("churn", prepare=True).action == "prepare"
-    assert "version=v0.2.1" in repo.card("churn").text
+    assert "version=v0.3.0" in repo.card("churn").text
     assert dvc_repo.git.rev("HEAD") == commit
     dvc_repo.git("checkout", "--", "model_cards")
     assert repo.release("churn", card=False).models[0].commit == commit

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, cast
 
 import typer
 
-from dvc_modelver.cli.answer import Answer
+from dvc_modelver.cli.answer import Answer, Json
 from dvc_modelver.cli.arguments import DRY_RUN, MESSAGE, MODELS, OFFLINE, PUSH, complete_stages, opened, wants_push
-from dvc_modelver.cli.outcome import answer
+from dvc_modelver.cli.outcome import answer as told
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.candidates import ReleaseRequest
 from dvc_modelver.commands.project import Surroundings
-from dvc_modelver.commands.release import release
+from dvc_modelver.commands.publishing import Outcome, Written
+from dvc_modelver.commands.release import ReleasedModel, release
 from dvc_modelver.core.names import near
 from dvc_modelver.core.releases import ReleaseOptions
 from dvc_modelver.core.versions import Bump, Version
@@ -27,8 +30,11 @@ def run(
     names: MODELS,
     bump: Annotated[
         str | None,
-        typer.Option("--bump", metavar="LEVEL", help=f"{', '.join(BUMPS)}.", show_default="patch"),
+        typer.Option("--bump", metavar="LEVEL", help=f"{', '.join(BUMPS)}.", show_default="auto"),
     ] = None,
+    force_bump: Annotated[
+        bool, typer.Option("--force-bump", help="--bump LEVEL even where what changed asks for more.")
+    ] = False,
     version: Annotated[
         str | None, typer.Option("--version", metavar="V", help="This very number.", show_default=False)
     ] = None,
@@ -77,19 +83,21 @@ def run(
     """Release the next version of one or more models: all of them, or none.
 
     The model's bytes, everything that made them and its declaration must be as HEAD says.  The bytes are hashed,
-    and a tag NAME@vX.Y.Z records them.  When nothing changed since the last version, nothing is made.
+    and a tag NAME@vX.Y.Z records them.  When nothing changed since the last version, nothing is made.  What changed
+    says how far the number goes, and a lower --bump is refused.
 
     \b
     Examples:
       modelver release churn
       modelver release churn --bump minor -m "new features" --push
-      modelver release churn --bump auto
+      modelver release churn --bump patch --force-bump
       modelver release churn ranker --stage staging
       modelver release churn --version v2.0.0-rc.1 --dry-run
       modelver release churn --exp sulky-toad
     """
     options = ReleaseOptions(
-        bump=parse_bump(bump) if bump != "auto" else None,
+        bump=parse_bump(bump),
+        force_bump=force_bump,
         version=Version.parse(version) if version is not None else None,
         message=message or "",
         stage=stage,
@@ -98,6 +106,8 @@ def run(
         same_commit=same_commit,
         unretire=unretire,
     )
+    if force_bump and options.bump is None:
+        raise BadInput("--force-bump needs a level", hint="name it with --bump")
     exclude(("--bump", bump), ("--version", version))
     exclude(("--rev", rev), ("--exp", exp), ("--prepare", prepare or None))
     exclude(("--prepare", prepare or None), ("--no-card", no_card or None), ("--stage", stage if prepare else None))
@@ -105,7 +115,6 @@ def run(
         request = ReleaseRequest(
             models=tuple(names),
             options=options,
-            auto=bump == "auto",
             rev=rev,
             exp=exp,
             prepare=prepare,
@@ -119,12 +128,32 @@ def run(
 
 
 def parse_bump(text: str | None) -> Bump | None:
-    """`major`, `minor`, `patch` or `prerelease`; `auto` is no level.  Raises `BadInput`."""
-    if text is None:
+    """`major`, `minor`, `patch` or `prerelease`; None for `auto`.  Raises `BadInput`."""
+    if text is None or text.lower() == "auto":
         return None
     if text.lower() not in BUMPS:
         raise BadInput(f"{text!a} is no bump", hint=near(text, BUMPS) or f"one of: {', '.join(BUMPS)}")
     return Bump[text.upper()]
+
+
+def answer(outcome: Outcome, remote: str | None) -> Answer:
+    """As any outcome, with the level of each new number; the plan names the reasons too."""
+    found = told(outcome, remote)
+    rows = cast("Sequence[Json]", found.data["models"])
+    models = [{**row, "bump": _bump(model)} for row, model in zip(rows, outcome.models, strict=True)]
+    why = [line for model in outcome.models for line in _why(model)] if outcome.dry_run else []
+    return replace(found, data={**found.data, "models": models}, lines=(*found.lines, *why))
+
+
+def _bump(model: Written) -> Json | None:
+    chosen = model.chosen if isinstance(model, ReleasedModel) else None
+    return {"level": chosen.level, "reasons": chosen.reasons} if chosen is not None else None
+
+
+def _why(model: Written) -> Iterator[str]:
+    chosen = model.chosen if isinstance(model, ReleasedModel) else None
+    if chosen is not None and chosen.reasons:
+        yield f"{model.name}@{model.version}: {chosen.how}: {'; '.join(chosen.reasons)}"
 
 
 def exclude(*options: tuple[str, object]) -> None:

@@ -102,11 +102,11 @@ def story(template: Path) -> tuple[Step, ...]:
         Step(line="modelver promote digits@v0.1.0 prod --push", note="Stages say which version runs where."),
         Step(
             line="sed -i.old 's/trees: 3/trees: 60/' params.yaml && rm params.yaml.old",
-            note="A larger forest is the next version, published with its bytes.",
+            note="A larger forest is the next version, published with its bytes; what changed gives its number.",
         ),
         Step(line="dvc repro -q"),
         Step(line="git commit -q -a -m 'Read digits with sixty trees' && git push -q origin main"),
-        Step(line="modelver release digits --bump minor -m 'A larger forest' --push"),
+        Step(line="modelver release digits -m 'A larger forest' --push"),
         Step(line="modelver promote digits@v0.2.0 staging --push"),
         Step(
             line="modelver card show digits@v0.2.0 | sed -n '/^Compared/,/^<details>/{/^<details>/!p;}'",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dvc_modelver.commands.candidates import (
     ReadModel,
@@ -33,11 +33,11 @@ from dvc_modelver.commands.publishing import (
 )
 from dvc_modelver.commands.releasecards import release_cards
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.numbers import Chosen
 from dvc_modelver.core.records import BlobLine
 from dvc_modelver.core.releases import (
     NewTag,
     PlannedVersion,
-    ReleaseOptions,
     plan_version,
 )
 from dvc_modelver.core.tagobjects import TagRef
@@ -47,6 +47,15 @@ from dvc_modelver.errors import ModelverError, Refused
 from dvc_modelver.gitio.commits import blob_id, child_commit, commit_only, look_before
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
 from dvc_modelver.gitio.worktree import Uncommitted, read_changes, read_known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedModel(Written):
+    """One model after a release."""
+
+    chosen: Chosen | None = None
+    """Of a new version: its number, and why it goes that far."""
+
 
 New = Sequence[tuple[ReadModel, PlannedVersion]]
 """The models that get a new version."""
@@ -71,10 +80,12 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = release_ca
         tree = project.tree(commit)
         models = [read_model(project, request, tree, name) for name in read_names(project, request)]
         options = replace(request.options, scheme=project.config.scheme)
-        plans = [plan_version(m.candidate, _bumped(project, request, m, options), project.around.now()) for m in models]
+        plans = [plan_version(m.candidate, options, project.around.now()) for m in models]
         for m, plan in zip(models, plans, strict=True):
             if plan.new and not options.same_commit:
                 refuse_released_elsewhere(project, m.model, m.numbers, plan.commit, m.candidate.slice_digest)
+        if not request.dry_run:
+            _say_why(project, plans)
         new = [(m, plan) for m, plan in zip(models, plans, strict=True) if plan.new and request.cards]
         # What people wrote into a card since the last commit goes into the pull request as well.
         texts = Uncommitted(project.root, read_known(project.repository.git)) if request.prepare else tree
@@ -86,19 +97,12 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = release_ca
         return _apply(project, request, models, plans, written, files)
 
 
-def _bumped(project: Project, request: ReleaseRequest, read: ReadModel, options: ReleaseOptions) -> ReleaseOptions:
-    """With `--bump auto` the level that follows from what changed since the last version, said with its reasons."""
-    last = read.candidate.last
-    if not request.auto or last is None or options.scheme == "timestamp" or read.candidate.prepared.version is not None:
-        return options
-    from dvc_modelver.commands.compare import compare_points
-
-    name = read.model.name
-    suggested = compare_points(project, [f"{name}@{last}", read.candidate.commit]).bump
-    if suggested.level is None:
-        return options
-    project.around.say(f"note: {name}: {suggested.level.name.lower()}: {'; '.join(suggested.reasons)}")
-    return replace(options, bump=suggested.level)
+def _say_why(project: Project, plans: Sequence[PlannedVersion]) -> None:
+    """How far each number goes, and why, where nobody asked for just that."""
+    for plan in plans:
+        chosen = plan.chosen
+        if chosen is not None and chosen.reasons and not chosen.given:
+            project.around.say(f"note: {plan.model}: {chosen.how}: {'; '.join(chosen.reasons)}")
 
 
 def _refuse_unwritten(
@@ -249,10 +253,10 @@ def _with_cards(project: Project, tags: Sequence[NewTag], cards: Sequence[CardFi
     )
 
 
-def _written(plan: PlannedVersion, commits: Mapping[str, str] | None, published: bool | None) -> Written:
+def _written(plan: PlannedVersion, commits: Mapping[str, str] | None, published: bool | None) -> ReleasedModel:
     tag = TagName(Event.RELEASE, plan.model, version=plan.version)
     stage = next((tag.tag.stage for tag in plan.tags if tag.tag.stage is not None), None)
-    return Written(
+    return ReleasedModel(
         name=plan.model,
         version=plan.version,
         stage=stage,
@@ -260,4 +264,5 @@ def _written(plan: PlannedVersion, commits: Mapping[str, str] | None, published:
         commit=(commits or {}).get(str(tag), plan.commit),
         published=published,
         event=Event.RELEASE,
+        chosen=plan.chosen,
     )

@@ -5,12 +5,16 @@
 | major | the signature, the task or the artifact's type is another: whoever uses the model has to look |
 | minor | data, params, code, a pipeline stage or what pins the environment is new, gone or changed |
 | patch | the same recipe ran again: only bytes or measurements differ |
+
+A configuration may give any of these causes another level; the highest of all that are found decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dvc_modelver.core.facts import Scalar, Values
@@ -24,7 +28,41 @@ if TYPE_CHECKING:
 _NAMED = 3
 """So many of one kind are named; what is more is counted."""
 
-Reason = tuple[Bump, str]
+
+class Cause(str, Enum):
+    """What can ask for a new number; the values are the keys of the configuration's `bump`."""
+
+    SIGNATURE = "signature"
+    TASK = "task"
+    TYPE = "type"
+    DATA = "data"
+    PARAMS = "params"
+    CODE = "code"
+    PIPELINE = "pipeline"
+    ENVIRONMENT = "environment"
+    RERUN = "rerun"
+    """The same recipe ran again."""
+
+
+BumpPolicy = Mapping[Cause, Bump]
+"""Cause -> level; a cause that it leaves out has that of `DEFAULT`."""
+
+DEFAULT: BumpPolicy = MappingProxyType(
+    {
+        Cause.SIGNATURE: Bump.MAJOR,
+        Cause.TASK: Bump.MAJOR,
+        Cause.TYPE: Bump.MAJOR,
+        Cause.DATA: Bump.MINOR,
+        Cause.PARAMS: Bump.MINOR,
+        Cause.CODE: Bump.MINOR,
+        Cause.PIPELINE: Bump.MINOR,
+        Cause.ENVIRONMENT: Bump.MINOR,
+        Cause.RERUN: Bump.PATCH,
+    }
+)
+LEVELS = ("major", "minor", "patch")
+
+Reason = tuple[Cause, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +75,15 @@ class Suggestion:
     """Sentences without a full stop, those of the level first; never empty."""
 
 
-def suggest(before: Facts, now: Facts) -> Suggestion:
+def suggest(before: Facts, now: Facts, policy: BumpPolicy = DEFAULT) -> Suggestion:
     """The level from `before` to `now`; the highest reason decides, and all are given."""
     if before.artifact is None or now.artifact is None:
         which = "before" if before.artifact is None else "now"
         return Suggestion(level=None, reasons=(f"there is no model {which}",))
-    found = [*_contract(before, now), *_recipe(before, now)] or [(Bump.PATCH, _again(before, now))]
+    causes = [*_contract(before, now), *_recipe(before, now)] or [(Cause.RERUN, _again(before, now))]
+    found = [(policy.get(cause, DEFAULT[cause]), words) for cause, words in causes]
     ordered = sorted(found, key=lambda reason: -reason[0])
-    return Suggestion(level=max(level for level, _ in found), reasons=tuple(words for _, words in ordered))
+    return Suggestion(level=ordered[0][0], reasons=tuple(words for _, words in ordered))
 
 
 def _again(before: Facts, now: Facts) -> str:
@@ -60,12 +99,13 @@ def _again(before: Facts, now: Facts) -> str:
 
 def _contract(before: Facts, now: Facts) -> Iterator[Reason]:
     types = (before.artifact.type if before.artifact else None, now.artifact.type if now.artifact else None)
-    for what, (old, new) in (("artifact's type", types), ("task", (before.task, now.task))):
+    tasks = (before.task, now.task)
+    for cause, what, (old, new) in ((Cause.TYPE, "artifact's type", types), (Cause.TASK, "task", tasks)):
         # A first word about what was never said is no change.
         if old is not None and new is not None and old != new:
-            yield Bump.MAJOR, f"the {what} was {old} and is {new}"
+            yield cause, f"the {what} was {old} and is {new}"
     if before.signature is not None and now.signature is not None:
-        yield from ((Bump.MAJOR, words) for words in _signature(before.signature, now.signature))
+        yield from ((Cause.SIGNATURE, words) for words in _signature(before.signature, now.signature))
 
 
 def _signature(old: Signature, new: Signature) -> Iterator[str]:
@@ -92,13 +132,13 @@ def _features(one: str, many: str, old: _Typed, new: _Typed) -> Iterator[str]:
 
 def _recipe(before: Facts, now: Facts) -> Iterator[Reason]:
     found = (
-        _words("data", "data", _digests(before.data), _digests(now.data)),
-        _params(before.own_params, now.own_params),
-        _words("code", "code", before.code, now.code),
-        _words("pipeline stage", "pipeline stages", before.stages, now.stages),
-        _environment(before.environment, now.environment),
+        (Cause.DATA, _words("data", "data", _digests(before.data), _digests(now.data))),
+        (Cause.PARAMS, _params(before.own_params, now.own_params)),
+        (Cause.CODE, _words("code", "code", before.code, now.code)),
+        (Cause.PIPELINE, _words("pipeline stage", "pipeline stages", before.stages, now.stages)),
+        (Cause.ENVIRONMENT, _environment(before.environment, now.environment)),
     )
-    yield from ((Bump.MINOR, words) for part in found for words in part)
+    yield from ((cause, words) for cause, part in found for words in part)
 
 
 def _digests(data: Mapping[str, Bytes]) -> dict[str, str | None]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dvc_modelver.core.names import stage_problem
 from dvc_modelver.errors import BadInput
+
+if TYPE_CHECKING:
+    from dvc_modelver.core.bumps import BumpPolicy
 
 ENV_PREFIX = "MODELVER_"
 SCHEMES = ("semver", "timestamp")
@@ -41,6 +45,8 @@ class Config:
     cards: CardSettings = field(default_factory=CardSettings)
     metrics: Mapping[str, str] = field(default_factory=dict)
     """Metric key -> `up` or `down`: which way is better."""
+    bump: BumpPolicy = field(default_factory=dict)
+    """What changed -> how far the next version goes, where that is not as the policy has it."""
     gate: Mapping[str, object] = field(default_factory=dict)
     hooks: Mapping[str, object] = field(default_factory=dict)
 
@@ -77,6 +83,31 @@ def _directions(where: str, key: str, value: object) -> dict[str, str]:
     if not isinstance(value, Mapping) or any(way not in ("up", "down") for way in value.values()):
         raise _fail(where, key, "a mapping of metric names to up or down")
     return {str(name): str(way) for name, way in value.items()}
+
+
+def _bump(where: str, key: str, value: object) -> BumpPolicy:
+    from dvc_modelver.core.bumps import LEVELS, Cause
+    from dvc_modelver.core.versions import Bump
+
+    causes = tuple(cause.value for cause in Cause)
+    if not isinstance(value, Mapping):
+        raise _fail(where, key, f"a mapping of {', '.join(causes[:-1])} or {causes[-1]} to {_or(LEVELS)}")
+    for cause, level in value.items():
+        _known(where, f"{key}.", str(cause), causes)
+        if level not in LEVELS:
+            raise _no_level(f"{where}: {key}.{cause}", level, LEVELS)
+    return {Cause(str(cause)): Bump[str(level).upper()] for cause, level in value.items()}
+
+
+def _no_level(what: str, level: object, levels: tuple[str, ...]) -> BadInput:
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(str(level)[:60].lower(), levels, n=1, cutoff=0.4)
+    return BadInput(f"{what} must be {_or(levels)}", hint=f"did you mean {nearest[0]}?" if nearest else "")
+
+
+def _or(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _section(*allowed: str) -> Callable[[str, str, object], dict[str, object]]:
@@ -142,6 +173,7 @@ _READERS: Mapping[str, Callable[[str, str, object], object]] = {
     "push": _flag,
     "cards": _cards,
     "metrics": _directions,
+    "bump": _bump,
     "gate": _section("against", "metrics"),
     "hooks": _section("push"),
 }

@@ -6,14 +6,19 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from dvc_modelver.core.facts import Slice
 from dvc_modelver.core.names import to_tag
+from dvc_modelver.core.numbers import Chosen, choose_number
 from dvc_modelver.core.records import BlobLine, FileLine, Record, compose_message
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tags import Event, TagName
-from dvc_modelver.core.versions import Bump, Version, next_version, timestamp_version
-from dvc_modelver.errors import BadInput, Conflict, Refused
+from dvc_modelver.core.versions import Bump, Version
+from dvc_modelver.errors import Conflict, Refused
+
+if TYPE_CHECKING:
+    from dvc_modelver.core.bumps import Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,9 @@ class ReleaseOptions:
     """What was asked for."""
 
     bump: Bump | None = None
-    """None: patch."""
+    """None: what changed since the last version decides."""
+    force_bump: bool = False
+    """`bump` even where what changed asks for more."""
     version: Version | None = None
     message: str = ""
     stage: str | None = None
@@ -72,6 +79,8 @@ class Candidate:
     last_slice_digest: str | None
     content: Callable[[], Released]
     """Finds and hashes the bytes; asked only when there is a new version to make."""
+    suggested: Callable[[], Suggestion]
+    """Compares with the last version; asked only when there is one and the number depends on it."""
     retired_tag: str | None = None
     prepared: Prepared = field(default_factory=Prepared)
 
@@ -105,6 +114,8 @@ class PlannedVersion:
     new: bool
     previous: Version | None = None
     tags: tuple[NewTag, ...] = ()
+    chosen: Chosen | None = None
+    """Of a new version."""
 
 
 def slice_digest(parts: Slice) -> str:
@@ -117,7 +128,8 @@ def plan_version(candidate: Candidate, options: ReleaseOptions, now: datetime) -
     """The version that the candidate becomes.
 
     Raises:
-        Refused: retired, withdrawn as it stands, unchanged under another number, a second version on one commit.
+        Refused: retired, withdrawn as it stands, unchanged under another number, a second version on one commit,
+            a bump that is lower than what changed asks for.
         Conflict: the asked number is taken by something else, or was withdrawn.
         BadInput: the options contradict each other.
     """
@@ -128,11 +140,17 @@ def plan_version(candidate: Candidate, options: ReleaseOptions, now: datetime) -
         return PlannedVersion(model=candidate.model.name, version=already, commit=commit, new=False, tags=tags)
     _refuse_retired(candidate, options)
     _refuse_unchanged(candidate, options)
-    version = _choose_number(candidate, options, now)
-    previous = candidate.model.previous(version)
-    tags = _tags(candidate, options, version, previous)
-    name, commit = candidate.model.name, candidate.commit
-    return PlannedVersion(model=name, version=version, commit=commit, new=True, previous=previous, tags=tags)
+    chosen = choose_number(candidate, options, now)
+    previous = candidate.model.previous(chosen.version)
+    return PlannedVersion(
+        model=candidate.model.name,
+        version=chosen.version,
+        commit=candidate.commit,
+        new=True,
+        previous=previous,
+        tags=_tags(candidate, options, chosen, previous),
+        chosen=chosen,
+    )
 
 
 def _promote_existing(
@@ -209,55 +227,11 @@ def _refuse_unchanged(candidate: Candidate, options: ReleaseOptions) -> None:
         )
 
 
-def _choose_number(candidate: Candidate, options: ReleaseOptions, now: datetime) -> Version:
-    highest = max(candidate.taken, default=None)
-    if options.version is not None:
-        if highest is not None and options.version < highest and not options.force:
-            raise Refused(
-                f"{options.version} is below {highest}, the highest number of {candidate.model.name}",
-                hint="--force, if that is meant",
-            )
-        return options.version
-    if options.scheme == "timestamp":
-        if options.bump is not None:
-            raise BadInput("--bump has no meaning with timestamp versions", hint="leave it out")
-        return _prepared(candidate, highest) or timestamp_version(now, highest)
-    if options.bump is None:
-        return _prepared(candidate, highest) or next_version(candidate.taken, Bump.PATCH)
-    asked = next_version(candidate.taken, options.bump)
-    prepared = candidate.prepared.version
-    if prepared is None or prepared in candidate.taken or asked >= prepared:
-        return asked
-    return next_version(candidate.taken | {prepared}, options.bump)
-
-
-def _prepared(candidate: Candidate, highest: Version | None) -> Version | None:
-    """The number that the card was prepared for, when it is still to be had.  Raises `Conflict` when it had to be."""
-    version, name = candidate.prepared.version, candidate.model.name
-    if version is None:
-        return None
-    taken = version in candidate.taken
-    if not taken and (highest is None or version > highest):
-        return version
-    if candidate.prepared.binding:
-        why = "that number is taken by now" if taken else f"{highest} came meanwhile"
-        raise Conflict(
-            f"the card of {name} was prepared for {version}, and {why}",
-            hint=f"git fetch --tags, then modelver release {name} --prepare again; or name a number with --version",
-        )
-    return None
-
-
 def _tags(
-    candidate: Candidate, options: ReleaseOptions, version: Version, previous: Version | None
+    candidate: Candidate, options: ReleaseOptions, chosen: Chosen, previous: Version | None
 ) -> tuple[NewTag, ...]:
-    model, content = candidate.model, candidate.content()
+    model, version, content = candidate.model, chosen.version, candidate.content()
     ends = (candidate.retired_tag,) if candidate.retired_tag is not None else ()
-    bump = "version" if options.version is not None else options.scheme
-    if bump == "semver" and options.bump is None and version == candidate.prepared.version:
-        bump = "prepared"
-    if bump == "semver":
-        bump = (options.bump if options.bump is not None else Bump.PATCH).name.lower()
     record = Record(
         event=Event.RELEASE.value,
         model=model.name,
@@ -271,7 +245,8 @@ def _tags(
         blobs=content.blobs,
         slice_digest=candidate.slice_digest,
         previous=str(previous) if previous is not None else None,
-        bump=bump,
+        bump=chosen.how,
+        reason=chosen.recorded,
         ends=ends,
     )
     release = NewTag(

@@ -102,7 +102,7 @@ def test_a_detached_head_is_read_and_released(modelver: Modelver, released: DvcR
         released.git.commit("The card, reviewed")
     head = released.git.rev("HEAD")
     modelver("release", "churn", *([] if card else ["--no-card"]), cwd=released.git)
-    assert released.git.rev("churn@v0.2.1^{commit}") == head == released.git.rev("HEAD")
+    assert released.git.rev("churn@v0.3.0^{commit}") == head == released.git.rev("HEAD")
 
 
 DIRTY = {
@@ -184,12 +184,12 @@ def test_inside_a_pipeline_stage_nothing_is_written(modelver: Modelver, released
 def test_a_stale_ref_lock_is_named_and_left(modelver: Modelver, released: DvcRepo) -> None:
     """A lock that a killed git left is named, never deleted: 6."""
     released.fake_train(9)
-    lock = released.path / ".git/refs/tags/churn@v0.2.1.lock"
+    lock = released.path / ".git/refs/tags/churn@v0.3.0.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text("")
     before = snapshot(released.git)
     result = well_said(modelver("release", "churn", cwd=released.git, code=6))
-    assert "churn@v0.2.1.lock" in result.err
+    assert "churn@v0.3.0.lock" in result.err
     assert snapshot(released.git) == before
     assert lock.exists()
     lock.unlink()

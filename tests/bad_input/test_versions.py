@@ -57,7 +57,7 @@ def test_a_withdrawn_number_is_never_used_again(modelver: Modelver, released: Dv
     refused(modelver, released.git, "promote", "churn@v0.2.0", "prod", code=3)
     refused(modelver, released.git, "get", "churn@v0.2.0", code=3)
     made = modelver("release", "churn", "--json", cwd=released.git).json["models"][0]["version"]
-    assert made == "v0.2.1"
+    assert made == "v0.3.0"
 
 
 def test_a_number_below_the_highest_is_refused_unless_asked(modelver: Modelver, released: DvcRepo) -> None:
@@ -77,14 +77,21 @@ def test_a_deleted_number_stays_taken_where_it_was_seen(modelver: Modelver, rele
     assert [p["ref"] for p in problems] == ["refs/tags/churn@v0.2.0"]
     released.fake_train(9)
     refused(modelver, released.git, "release", "churn", "--version", "v0.2.0", code=4)
-    for more in ((), ("--no-card",), ("--bump", "patch"), ("--version", "v0.2.1")):
+    for more, version in {
+        (): "v0.3.0",
+        ("--no-card",): "v0.3.0",
+        ("--bump", "patch", "--force-bump"): "v0.2.1",
+        ("--version", "v0.2.1"): "v0.2.1",
+    }.items():
         planned = modelver("release", "churn", "--dry-run", "--json", *more, cwd=released.git).json
-        assert planned["models"][0]["version"] == "v0.2.1", more
-    assert modelver("release", "churn", "--json", cwd=released.git).json["models"][0]["version"] == "v0.2.1"
+        assert planned["models"][0]["version"] == version, more
+    assert modelver("release", "churn", "--json", cwd=released.git).json["models"][0]["version"] == "v0.3.0"
 
 
 OPTIONS = {
     "an unknown bump": (("release", "churn", "--bump", "huge"), 2),
+    "nothing to force": (("release", "churn", "--force-bump"), 2),
+    "force and auto": (("release", "churn", "--force-bump", "--bump", "auto"), 2),
     "bump and version": (("release", "churn", "--bump", "major", "--version", "v9.0.0"), 2),
     "rev and exp": (("release", "churn", "--rev", "HEAD", "--exp", "x"), 2),
     "no such rev": (("release", "churn", "--rev", "nowhere"), 7),

@@ -127,6 +127,87 @@ WRITING = {
     ],
     "steps": [{"do": str, "target": str}],
 }
+RELEASED = {**WRITING, "models": [{**WRITING["models"][0], "bump": ({"level": (str, None), "reasons": [str]}, None)}]}
+LINES = {"added": int, "removed": int}
+BYTES = {"digest": (str, None), "size": (int, None), "files": (int, None)}
+CHANGE = one_of("added", "removed", "changed", "unchanged")
+KEYED = {"key": str, "values": [SCALAR]}
+COMPARE = {
+    "schema": int,
+    "base": str,
+    "versions": [{"ref": str, "name": str, "version": (V, None), "commit": (COMMIT, None)}],
+    "metrics": [
+        {
+            "file": str,
+            **KEYED,
+            "deltas": [(int, float, one_of("NaN", "Infinity", "-Infinity"), None)],
+            "better": (one_of("up", "down"), None),
+        }
+    ],
+    "params": [{"file": str, **KEYED}],
+    "data": [{"path": str, "values": [(BYTES, None)]}],
+    "code": [{"path": str, "change": CHANGE, "values": [(str, None)]}],
+    "pipeline": [{"stage": str, "change": CHANGE}],
+    "environment": [KEYED],
+    "artifact": [KEYED],
+    "other_files": [(int, None)],
+    "bump": {"level": (one_of("major", "minor", "patch"), None), "reasons": [str]},
+}
+KINDS = (
+    *("data", "code", "params", "environment", "pipeline-stage"),
+    *("artifact", "version", "stage", "import", "experiment"),
+)
+LINEAGE = {
+    "schema": int,
+    "root": str,
+    "nodes": [
+        {
+            "id": re.compile(rf"({'|'.join(KINDS)}):.*@.*", re.DOTALL).fullmatch,
+            "kind": one_of(*KINDS),
+            "label": str,
+            "path": (str, None),
+            "digest": (str, None),
+            "size": (int, None),
+            "origin": ({"commit": COMMIT, "author": AUTHOR, "at": TIME, "path": str}, None),
+            "returned": [COMMIT],
+            "details": Map(str),
+        }
+    ],
+    "edges": [{"from": str, "to": str, "kind": one_of("used", "produced", "released", "promoted", "previous")}],
+    "complete": bool,
+    "notes": [str],
+}
+AFFECTED = {"name": str, "version": V, "stages": [str], "path": [str], "withdrawn": bool}
+IMPACT = {
+    "schema": int,
+    "query": str,
+    "at": (TIME, None),
+    "matches": [{"path": str, "digest": (str, None)}],
+    "versions": [AFFECTED],
+    "measured": [AFFECTED],
+    "complete": bool,
+    "unknown": [
+        {"name": (str, None), "version": (V, None), "path": (str, None), "digest": (str, None), "reason": str},
+    ],
+    "unrecorded": [{"name": str, "version": V}],
+}
+METRIC = {
+    "schema": int,
+    "name": str,
+    "file": str,
+    "key": str,
+    "better": (one_of("up", "down"), None),
+    "versions": [
+        {
+            "version": V,
+            "commit": COMMIT,
+            "created_at": TIME,
+            "value": SCALAR,
+            "delta": (int, float, str, None),
+            "withdrawn": bool,
+        }
+    ],
+}
 FINDING = {"line": (int, None), "block": (str, None), "problem": str, "remedy": str}
 CARD_CHECK = {
     "schema": int,

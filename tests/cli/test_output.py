@@ -230,8 +230,8 @@ def test_push_json(two_clones: Clones, modelver: Modelver) -> None:
     two_clones.ada.fake_train(9)
     ada("push", "-q")
     answer = modelver("release", "churn", "--push", "--json", cwd=ada).json
-    assert faults(answer, shapes.WRITING) == []
-    assert [(m["tag"], m["published"]) for m in answer["models"]] == [("churn@v0.1.1", True)]
+    assert faults(answer, shapes.RELEASED) == []
+    assert [(m["tag"], m["published"]) for m in answer["models"]] == [("churn@v0.2.0", True)]
 
 
 def test_numbers_that_are_not_finite(dvc_repo: DvcRepo, run: Run) -> None:

@@ -810,7 +810,7 @@ def test_promote_looks_at_the_versions_own_card(released: DvcRepo, modelver: Mod
     released.fake_train(8)
     modelver("release", "churn", cwd=released.git)
     # Its card has what people wrote, and the one before is asked from its own commit, where it was not written yet.
-    modelver("promote", "churn@v0.2.1", "live", cwd=released.git)
+    modelver("promote", "churn@v0.3.0", "live", cwd=released.git)
     modelver("promote", "churn@v0.2.0", "live", cwd=released.git, code=3)
 
 

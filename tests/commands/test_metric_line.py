@@ -17,7 +17,7 @@ def versions(dvc_repo: DvcRepo, modelver: Modelver) -> DvcRepo:
     for depth in (6, 9, 5):
         if depth != 6:
             dvc_repo.fake_train(depth)
-        modelver("release", "churn", "--bump", "patch", "--no-card", cwd=dvc_repo.git)
+        modelver("release", "churn", "--bump", "patch", "--force-bump", "--no-card", cwd=dvc_repo.git)
     return dvc_repo
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.core.bumps import suggest
+from dvc_modelver.core.bumps import DEFAULT, LEVELS, Cause, suggest
 from dvc_modelver.core.comparison import Bytes, Facts
 from dvc_modelver.core.descriptions import Feature, Signature
 from dvc_modelver.core.facts import ArtifactFacts, Source
@@ -162,3 +162,42 @@ def test_the_level_is_the_same_both_ways_and_more_changes_never_lower_it(
         both = change(both)
     assert suggest(BASE, both).level == suggest(both, BASE).level
     assert (suggest(BASE, both).level or 0) >= (suggest(BASE, less).level or 0)
+
+
+# What a configuration changes -----------------------------------------------------------------------------------
+
+
+def test_every_cause_has_a_level() -> None:
+    """The written policy leaves nothing open."""
+    assert set(DEFAULT) == set(Cause)
+    assert {level.name.lower() for level in DEFAULT.values()} == set(LEVELS)
+
+
+_BY_CAUSE = {
+    Cause.SIGNATURE: features("age"),
+    Cause.TASK: replace(BASE, task="regression"),
+    Cause.TYPE: replace(BASE, artifact=replace(MODEL, type="dataset")),
+    Cause.DATA: replace(BASE, data={}),
+    Cause.PARAMS: replace(BASE, own_params={}),
+    Cause.CODE: replace(BASE, code={}),
+    Cause.PIPELINE: replace(BASE, stages={}),
+    Cause.ENVIRONMENT: replace(BASE, environment={}),
+    Cause.RERUN: replace(BASE, artifact=replace(MODEL, digest="md5:9")),
+}
+
+
+@pytest.mark.parametrize("cause", Cause)
+@pytest.mark.parametrize("level", [Bump.PATCH, Bump.MINOR, Bump.MAJOR])
+def test_another_policy(cause: Cause, level: Bump) -> None:
+    """Each cause has the level that it is given, and no other cause has."""
+    for other, now in _BY_CAUSE.items():
+        assert suggest(BASE, now, {cause: level}).level is (level if other is cause else DEFAULT[other])
+
+
+def test_reasons_follow_the_policy() -> None:
+    """Those that decide stand first, whatever they are by default."""
+    found = suggest(BASE, replace(BASE, code={}, task="regression"), {Cause.TASK: Bump.PATCH})
+    assert (found.level, found.reasons) == (
+        Bump.MINOR,
+        ("code train.py is gone", "the task was classification and is regression"),
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dvc_modelver.core.bumps import Cause
 from dvc_modelver.core.config import CardSettings, Config, parse_config
+from dvc_modelver.core.versions import Bump
 from dvc_modelver.errors import BadInput, ExitCode
 
 FULL: dict[str, object] = {
@@ -18,6 +20,7 @@ FULL: dict[str, object] = {
         "plots": ["plots/roc.csv", "ROC"],
     },
     "metrics": {"auc": "up", "rmse": "down"},
+    "bump": {"data": "patch", "rerun": "minor", "environment": "major"},
     "gate": {"against": "prod", "metrics": {"auc": {"min": 0.8}}},
     "hooks": {"push": False},
 }
@@ -47,7 +50,8 @@ def test_every_key_of_the_contract_is_read() -> None:
         required={"prod": ("Intended use", "Limitations"), "dev": ()},
         plots=("plots/roc.csv", "ROC"),
     )
-    expected = FULL | {"stages": ("dev", "staging", "prod"), "cards": cards}
+    bump = {Cause.DATA: Bump.PATCH, Cause.RERUN: Bump.MINOR, Cause.ENVIRONMENT: Bump.MAJOR}
+    expected = FULL | {"stages": ("dev", "staging", "prod"), "cards": cards, "bump": bump}
     assert {name: getattr(config, name) for name in FULL} == expected
 
 
@@ -60,6 +64,8 @@ def test_every_key_of_the_contract_is_read() -> None:
         ({"cards": {"pth": "x"}}, "cards.path"),
         ({"gate": {"agianst": "prod"}}, "gate.against"),
         ({"hooks": {"pusch": True}}, "hooks.push"),
+        ({"bump": {"enviroment": "patch"}}, "bump.environment"),
+        ({"bump": {"param": "patch"}}, "bump.params"),
     ],
 )
 def test_unknown_keys_name_the_nearest(settings: dict[str, object], nearest: str) -> None:
@@ -94,12 +100,28 @@ def test_quite_unknown_keys_list_all() -> None:
         {"cards": "x"},
         {"gate": []},
         {"hooks": None},
+        {"bump": None},
+        {"bump": "patch"},
+        {"bump": ["data"]},
+        {"bump": {"data": None}},
+        {"bump": {"data": 1}},
+        {"bump": {"data": ["patch"]}},
+        {"bump": {"data": "prerelease"}},
+        {"bump": {1: "patch"}},
         {1: 2},
     ],
 )
 def test_values_of_the_wrong_kind(settings: object) -> None:
     """A value that is not what its key wants is bad input, told with the file's name."""
     assert ".modelver.yaml" in refused(settings).message
+
+
+@pytest.mark.parametrize(("level", "nearest"), [("majr", "major"), ("Minor", "minor"), ("pathc", "patch")])
+def test_unknown_levels_name_the_nearest(level: str, nearest: str) -> None:
+    """A slip in a level names its key, all levels, and the one that was meant."""
+    error = refused({"bump": {"data": level}})
+    assert error.message == ".modelver.yaml: bump.data must be major, minor or patch"
+    assert error.hint == f"did you mean {nearest}?"
 
 
 # Cards ------------------------------------------------------------------------------------------------------------

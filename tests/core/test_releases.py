@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dvc_modelver.core.bumps import Suggestion
 from dvc_modelver.core.facts import Part, Slice
 from dvc_modelver.core.records import BlobLine, FileLine, Record, parse_record, split_message
 from dvc_modelver.core.releases import (
@@ -40,7 +41,12 @@ CONTENT = Released(
 )
 
 
-def candidate(tags: Tags | None = None, at: str = "z", digest: str = "new") -> Candidate:
+RERUN = Suggestion(level=Bump.PATCH, reasons=("the same recipe gave other bytes",))
+
+
+def candidate(
+    tags: Tags | None = None, at: str = "z", digest: str = "new", suggestion: Suggestion = RERUN
+) -> Candidate:
     """`churn` at commit `at`; its slice is new unless `digest` is "old", that of the last version."""
     model = (tags or Tags()).registry().model("churn")
     return Candidate(
@@ -52,6 +58,7 @@ def candidate(tags: Tags | None = None, at: str = "z", digest: str = "new") -> C
         last=model.latest,
         last_slice_digest="old" if model.latest else None,
         content=lambda: CONTENT,
+        suggested=lambda: suggestion,
         retired_tag=model.retired_by.name if model.retired_by else None,
     )
 
@@ -123,6 +130,128 @@ def test_a_lower_number_is_refused_unless_meant() -> None:
 def test_bump_and_timestamps_contradict() -> None:
     """Timestamps have no levels."""
     fails(candidate(versions("v1.0.0")), BadInput, scheme="timestamp", bump=Bump.MINOR)
+
+
+# What changed --------------------------------------------------------------------------------------
+
+
+def level(bump: Bump | None, *reasons: str) -> Suggestion:
+    """What the policy says."""
+    return Suggestion(level=bump, reasons=reasons or ("data raw.csv changed",))
+
+
+def unasked() -> Suggestion:
+    """In place of a comparison that nobody may ask for."""
+    raise AssertionError("the policy was asked")
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "expected"),
+    [
+        (("v1.2.3",), Bump.PATCH, "v1.2.4"),
+        (("v1.2.3",), Bump.MINOR, "v1.3.0"),
+        (("v1.2.3",), Bump.MAJOR, "v2.0.0"),
+        (("v1.0.0-rc.1",), Bump.PATCH, "v1.0.0"),
+        (("v1.0.0-rc.1",), Bump.MAJOR, "v1.0.0"),
+        (("v1.2.0-rc.1",), Bump.MAJOR, "v2.0.0"),
+        ((), Bump.MAJOR, "v0.1.0"),
+    ],
+)
+def test_what_changed_decides(names: tuple[str, ...], asked: Bump, expected: str) -> None:
+    """Without a bump the policy says how far to go; the first version is what it always was."""
+    found = plan(candidate(versions(*names), suggestion=level(asked)))
+    assert str(found.version) == expected
+
+
+def test_the_record_says_what_decided() -> None:
+    """Level and first reasons, on one line; a level that was asked for needs none."""
+    known = candidate(versions("v1.0.0"), suggestion=level(Bump.MINOR, "a", "b\nc", "d", "e"))
+    record = plan(known).tags[0].record
+    assert (record.bump, record.reason) == ("minor", "a; b c; d; and 1 more")
+    assert parse_record(split_message(plan(known).tags[0].message)[1]) == record
+    assert plan(known, bump=Bump.MINOR).tags[0].record.reason is None
+    assert (
+        len(plan(candidate(versions("v1.0.0"), suggestion=level(Bump.MINOR, "x" * 9999))).tags[0].record.reason or "")
+        == 500
+    )
+
+
+def test_a_secret_reaches_no_record() -> None:
+    """A reason may name a URL with a password, or a token."""
+    known = candidate(versions("v1.0.0"), suggestion=level(Bump.MINOR, "data https://ada:hunter2@host/x.csv changed"))
+    planned = plan(known)
+    assert planned.chosen is not None
+    assert "hunter2" not in f"{planned.chosen} {planned.tags[0].message} {fails(known, Refused, bump=Bump.PATCH)}"
+    assert planned.tags[0].record.reason == "data https://***@host/x.csv changed"
+
+
+@pytest.mark.parametrize(
+    ("bump", "asked"), [(Bump.PATCH, Bump.MINOR), (Bump.PATCH, Bump.MAJOR), (Bump.MINOR, Bump.MAJOR)]
+)
+def test_a_bump_that_is_too_low(bump: Bump, asked: Bump) -> None:
+    """Refused with the policy's level and reasons; forced, the record says what it should have been."""
+    known = candidate(versions("v1.2.3"), suggestion=level(asked))
+    error = fails(known, Refused, bump=bump)
+    assert error.message.endswith(f"since v1.2.3 asks for: {asked.name.lower()}: data raw.csv changed")
+    assert "--force-bump" in error.hint
+    forced = plan(known, bump=bump, force_bump=True)
+    assert str(forced.version) == {Bump.PATCH: "v1.2.4", Bump.MINOR: "v1.3.0"}[bump]
+    record = forced.tags[0].record
+    assert record.bump == bump.name.lower()
+    assert record.reason == f"--force-bump instead of {asked.name.lower()}: data raw.csv changed"
+
+
+def test_the_same_number_is_not_too_low() -> None:
+    """After `v1.0.0-rc.1` every level leads to `v1.0.0`."""
+    assert (
+        str(plan(candidate(versions("v1.0.0-rc.1"), suggestion=level(Bump.MAJOR)), bump=Bump.PATCH).version) == "v1.0.0"
+    )
+
+
+def test_nobody_can_say() -> None:
+    """Where the two cannot be compared it is a patch, with a reason; an asked level is not refused."""
+    known = candidate(versions("v1.2.3"), suggestion=level(None, "there is no model before"))
+    found = plan(known)
+    assert str(found.version) == "v1.2.4"
+    assert found.tags[0].record.reason == "what changed since v1.2.3 cannot be told: there is no model before"
+    assert [str(plan(known, bump=bump).version) for bump in (Bump.PATCH, Bump.MINOR)] == ["v1.2.4", "v1.3.0"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bump": Bump.MAJOR},
+        {"bump": Bump.PRERELEASE},
+        {"version": v("v1.2.4")},
+        {"scheme": "timestamp"},
+        {"force_bump": True, "bump": Bump.MAJOR},
+    ],
+)
+def test_the_policy_is_not_asked_in_vain(options: dict[str, object]) -> None:
+    """Comparing costs time: nobody does where the number does not depend on it."""
+    assert plan(replace(candidate(versions("v1.0.0")), suggested=unasked), **options).new
+    assert plan(replace(candidate(), suggested=unasked)).new
+    unchanged = candidate(versions("v1.0.0"), digest="old")
+    assert not plan(replace(unchanged, suggested=unasked), bump=Bump.PATCH).new
+    assert plan(replace(prepared("v1.1.0", versions("v1.0.0")), suggested=unasked)).new
+
+
+_levels = st.sampled_from([Bump.PATCH, Bump.MINOR, Bump.MAJOR])
+
+
+@given(
+    st.lists(st.sampled_from(["v0.1.0", "v1.0.0-rc.1", "v1.0.0", "v1.1.0-a", "v1.1.0"]), min_size=1, unique=True),
+    st.sampled_from(list(Bump)),
+    _levels,
+)
+def test_no_number_is_below_the_policy(names: list[str], bump: Bump, asked: Bump) -> None:
+    """A level that was asked for gives the policy's number or one above it, or is refused."""
+    known = candidate(versions(*names), suggestion=level(asked))
+    least = plan(known).version
+    if bump is not Bump.PRERELEASE and plan(known, bump=bump, force_bump=True).version < least:
+        fails(known, Refused, bump=bump)
+    elif bump is not Bump.PRERELEASE:
+        assert plan(known, bump=bump).version >= least
 
 
 # Prepared numbers ----------------------------------------------------------------------------------

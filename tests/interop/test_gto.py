@@ -25,7 +25,7 @@ def pair(dvc_repo: DvcRepo, modelver: Modelver, tmp_path_factory: pytest.TempPat
 
 
 def two_versions(pair: Pair) -> tuple[bytes, bytes]:
-    """`churn` v0.1.0 and v0.1.1, ours; their bytes."""
+    """`churn` v0.1.0 and v0.2.0, ours; their bytes."""
     first = pair.repo.model.read_bytes()
     pair.run("release", "churn")
     second = pair.train(9)
@@ -99,7 +99,7 @@ def test_gto_reads_reopened_models(pair: Pair) -> None:
     pair.train(9)
     pair.run("release", "churn", "--unretire")
     pair.assert_agreed()
-    assert pair.latest() == "v0.1.1"
+    assert pair.latest() == "v0.2.0"
     pair.run("retire", "churn")
     pair.assert_agreed()
     assert pair.state() == {}
@@ -149,7 +149,7 @@ def test_dvc_fetches_what_we_release(pair: Pair) -> None:
     pair.run("release", NESTED)
     pair.run("promote", "churn@v0.1.0", "prod")
     pair.run("promote", NESTED, "prod")
-    expected = {"v0.1.0": first, "v0.1.1": second}
+    expected = {"v0.1.0": first, "v0.2.0": second}
     for version, data in expected.items():
         assert pair.dvc_get(version=version) == pair.get(f"churn@{version}") == data
     assert pair.dvc_get(stage="prod") == pair.get("churn#prod") == first
@@ -264,7 +264,7 @@ class Mixed:
         elif self.highest[name] == levels["patch"] and not self.alive[name] and major == minor == patch == 0:
             self.pair.run("release", name, "--version", version)
         else:
-            self.pair.run("release", name, "--bump", bump, *reopen)
+            self.pair.run("release", name, "--bump", bump, "--force-bump", *reopen)
         self.retired.discard(name)
         self.alive[name].append(version)
         return f"release {name}@{version}"
@@ -363,10 +363,10 @@ def test_a_slow_clock_does_not_decide(pair: Pair) -> None:
     first, second = two_versions(pair)
     pair.run("promote", "churn@v0.1.0", "prod")
     pair.git.clock.tick(-3600)
-    pair.run("promote", "churn@v0.1.1", "prod")
+    pair.run("promote", "churn@v0.2.0", "prod")
     pair.git.clock.tick(3600)
     assert (pair.gto_stages(), pair.dvc_get(stage="prod")) == ({"prod": "v0.1.0"}, first)
-    assert (pair.stages(), pair.get("churn#prod")) == ({"prod": "v0.1.1"}, second)
+    assert (pair.stages(), pair.get("churn#prod")) == ({"prod": "v0.2.0"}, second)
 
 
 def test_counters_decide_within_one_second(pair: Pair) -> None:
@@ -374,17 +374,17 @@ def test_counters_decide_within_one_second(pair: Pair) -> None:
     first, second = two_versions(pair)
     pair.git.clock.tick()
     for counter in range(1, 11):
-        pair.raw_tag(f"churn#prod#{counter}", "churn@v0.1.1^{}" if counter % 2 == 0 else "churn@v0.1.0^{}")
+        pair.raw_tag(f"churn#prod#{counter}", "churn@v0.2.0^{}" if counter % 2 == 0 else "churn@v0.1.0^{}")
     assert (pair.gto_stages(), pair.dvc_get(stage="prod")) == ({"prod": "v0.1.0"}, first)
-    assert (pair.stages(), pair.get("churn#prod")) == ({"prod": "v0.1.1"}, second)
+    assert (pair.stages(), pair.get("churn#prod")) == ({"prod": "v0.2.0"}, second)
 
 
 def test_a_simple_tag_counts_as_zero(pair: Pair) -> None:
     """A tag without a counter that is made after counted ones: GTO goes by the clock, we by the counter."""
     two_versions(pair)
     pair.run("promote", "churn@v0.1.0", "prod")
-    pair.gto("assign", "churn", "--version", "v0.1.1", "--stage", "prod", "--simple", "true")
-    assert pair.gto_stages() == {"prod": "v0.1.1"}
+    pair.gto("assign", "churn", "--version", "v0.2.0", "--stage", "prod", "--simple", "true")
+    assert pair.gto_stages() == {"prod": "v0.2.0"}
     assert pair.stages() == {"prod": "v0.1.0"}
 
 
@@ -396,14 +396,14 @@ def test_at_an_equal_counter_the_withdrawal_is_last(pair: Pair) -> None:
             pair.git.clock.tick()
             pair.raw_tag(name)
         assert stage not in pair.stages()
-    assert pair.gto_stages() == {"dev": "v0.1.1"}
+    assert pair.gto_stages() == {"dev": "v0.2.0"}
 
 
 def test_withdrawing_from_a_stage_puts_nobody_back(pair: Pair) -> None:
     """The holder is withdrawn: GTO puts the one before back, DVC serves the withdrawn one, for us it is empty."""
     _, second = two_versions(pair)
     pair.run("promote", "churn@v0.1.0", "prod")
-    pair.run("promote", "churn@v0.1.1", "prod")
+    pair.run("promote", "churn@v0.2.0", "prod")
     pair.run("withdraw", "churn#prod")
     assert (pair.gto_stages(), pair.dvc_get(stage="prod")) == ({"prod": "v0.1.0"}, second)
     assert pair.stages() == {}
@@ -414,20 +414,20 @@ def test_a_withdrawn_version_is_served_to_nobody(pair: Pair) -> None:
     """A bad version is withdrawn: GTO puts the one before into its stage, DVC serves it on, we refuse."""
     first, second = two_versions(pair)
     pair.run("promote", "churn@v0.1.0", "prod")
-    pair.run("promote", "churn@v0.1.1", "prod")
-    pair.run("withdraw", "churn@v0.1.1", "-m", "leaks the label", "--yes")
+    pair.run("promote", "churn@v0.2.0", "prod")
+    pair.run("withdraw", "churn@v0.2.0", "-m", "leaks the label", "--yes")
     assert pair.gto_stages() == {"prod": "v0.1.0"}
-    assert pair.dvc_get(stage="prod") == pair.dvc_get(version="v0.1.1") == second
+    assert pair.dvc_get(stage="prod") == pair.dvc_get(version="v0.2.0") == second
     assert (pair.latest(), pair.stages()) == ("v0.1.0", {})
     assert pair.get("churn") == first
     pair.run("get", "churn#prod", code=7)
-    assert "withdrawn" in pair.run("get", "churn@v0.1.1", code=3).err
+    assert "withdrawn" in pair.run("get", "churn@v0.2.0", code=3).err
 
 
 def test_a_withdrawn_latest_is_not_the_latest(pair: Pair) -> None:
     """Asked for the model by name, DVC serves the withdrawn version, we the highest that is in use."""
     first, second = two_versions(pair)
-    pair.run("withdraw", "churn@v0.1.1", "-m", "leaks the label", "--yes")
+    pair.run("withdraw", "churn@v0.2.0", "-m", "leaks the label", "--yes")
     assert pair.dvc_get() == second
     assert pair.get("churn") == first
 
@@ -482,8 +482,8 @@ def test_a_bad_tag_costs_only_itself(pair: Pair, name: str, rev: str, problem: s
     with pytest.raises(Exception):  # noqa: B017, PT011 (whatever GTO raises: the point is that it does)
         pair.gto.show()
     after = pair.models()["churn"]
-    assert (after["stages"], pair.get("churn@v0.1.1")) == (before["stages"], pair.repo.model.read_bytes())
-    assert pair.latest() == "v0.1.1"
+    assert (after["stages"], pair.get("churn@v0.2.0")) == (before["stages"], pair.repo.model.read_bytes())
+    assert pair.latest() == "v0.2.0"
     diagnosis = pair.run("doctor", "--json", code=0 if problem is None else 1).json
     assert [p["ref"] for p in diagnosis["problems"]] == ([] if problem is None else [f"refs/tags/{name}"])
     assert all(problem in p["problem"] for p in diagnosis["problems"] if problem)
@@ -496,17 +496,17 @@ def test_two_versions_on_one_commit(pair: Pair, card: bool) -> None:
     With its card it has a commit of its own, and GTO reads it.
     """
     two_versions(pair)
-    pair.run("promote", "churn@v0.1.1", "prod")
-    pair.run("release", "churn", "--version", "v0.2.0", code=3)
-    pair.run("release", "churn", "--version", "v0.2.0", "--same-commit", *([] if card else ["--no-card"]))
+    pair.run("promote", "churn@v0.2.0", "prod")
+    pair.run("release", "churn", "--version", "v0.3.0", code=3)
+    pair.run("release", "churn", "--version", "v0.3.0", "--same-commit", *([] if card else ["--no-card"]))
     if card:
-        assert pair.git.rev("churn@v0.2.0^{commit}^") == pair.git.rev("churn@v0.1.1^{commit}")
+        assert pair.git.rev("churn@v0.3.0^{commit}^") == pair.git.rev("churn@v0.2.0^{commit}")
         pair.assert_agreed()
     else:
-        assert pair.git.rev("churn@v0.2.0^{commit}") == pair.git.rev("churn@v0.1.1^{commit}")
-        with pytest.raises(GtoFailed, match=r"0\.1\.1.*0\.2\.0"):
+        assert pair.git.rev("churn@v0.3.0^{commit}") == pair.git.rev("churn@v0.2.0^{commit}")
+        with pytest.raises(GtoFailed, match=r"0\.2\.0.*0\.3\.0"):
             pair.gto.show()
-    assert (pair.latest(), pair.stages()) == ("v0.2.0", {"prod": "v0.1.1"})
+    assert (pair.latest(), pair.stages()) == ("v0.3.0", {"prod": "v0.2.0"})
 
 
 def test_two_versions_on_one_commit_without_records(pair: Pair) -> None:
@@ -575,6 +575,6 @@ def test_we_leave_the_loser_as_before(racers: Clones, modelver: Modelver, card: 
         racers.bao.git("fetch", "-q")
         racers.bao.git("merge", "-q", "-s", "ours", "-m", "Ours", "origin/main")
     modelver("release", "churn", "--push", *more, cwd=racers.bao.git)
-    assert racers.hub.tags() == ["churn@v0.1.0", "churn@v0.1.1", "churn@v0.1.2"]
-    assert racers.hub.rev("refs/tags/churn@v0.1.2^{}") == racers.bao.git.rev()
+    assert racers.hub.tags() == ["churn@v0.1.0", "churn@v0.1.1", "churn@v0.2.0"]
+    assert racers.hub.rev("refs/tags/churn@v0.2.0^{}") == racers.bao.git.rev()
     assert not card or racers.hub.rev("main") == racers.bao.git.rev()

@@ -87,7 +87,7 @@ def test_a_card_that_is_there_is_replaced(dvc_repo: DvcRepo, server: Server) -> 
     dvc_repo.fake_train(9)
     card_release(server, repo)
     assert repo("diff", "--name-status", "HEAD^", "HEAD") == f"M\t{MODEL_CARD}"
-    text = check_card(repo, "churn@v0.1.1")
+    text = check_card(repo, "churn@v0.2.0")
     assert (repo.path / MODEL_CARD).read_text() == text
     assert f"base=v0.1.0 base-commit={repo.rev(f'{TAG}^{{commit}}')} -->" in text
     assert repo("ls-tree", "HEAD", MODEL_CARD).startswith("100755")
@@ -112,7 +112,7 @@ def test_pictures_go_with_the_card(dvc_repo: DvcRepo, server: Server) -> None:
     card_release(server, repo)
     assert len(pictures(repo)) == 1
     assert pictures(repo).isdisjoint(first)
-    check_card(repo, "churn@v0.1.1")
+    check_card(repo, "churn@v0.2.0")
     assert repo("status", "--porcelain") == status
     assert not any((repo.path / name).exists() for name in first)
 
@@ -145,7 +145,7 @@ def test_what_people_wrote_stays_as_they_wrote_it(dvc_repo: DvcRepo, server: Ser
     dvc_repo.fake_train(9)
     repo.commit("Words", {MODEL_CARD: theirs})
     card_release(server, repo)
-    now = check_card(repo, "churn@v0.1.1")
+    now = check_card(repo, "churn@v0.2.0")
     assert _by_people(now) == _by_people(theirs)
     assert now != theirs
 
@@ -194,8 +194,8 @@ def test_a_marker_in_a_fence_is_text(dvc_repo: DvcRepo, server: Server) -> None:
     dvc_repo.fake_train(9)
     repo.commit("How we write cards", {MODEL_CARD: text.replace("# Model card", quoted, 1)})
     card_release(server, repo)
-    assert sorted(tags_of(repo)) == [TAG, "churn@v0.1.1"]
-    assert quoted in repo("show", f"churn@v0.1.1:{MODEL_CARD}")
+    assert sorted(tags_of(repo)) == [TAG, "churn@v0.2.0"]
+    assert quoted in repo("show", f"churn@v0.2.0:{MODEL_CARD}")
 
 
 def test_no_card_tags_the_commit_itself(dvc_repo: DvcRepo, server: Server) -> None:
@@ -260,7 +260,7 @@ def test_a_hook_that_meddles(dvc_repo: DvcRepo, server: Server, which: str, stat
     (repo.path / ".git" / "hooks" / name).unlink()
     card_release(server, repo)
     assert len(tags_of(repo)) == (1 if first else 2)
-    check_card(repo, TAG if first else "churn@v0.1.1")
+    check_card(repo, TAG if first else "churn@v0.2.0")
 
 
 def test_a_card_that_is_not_as_committed(dvc_repo: DvcRepo, server: Server) -> None:

@@ -60,7 +60,7 @@ class Case:
         return self.argv[0] == "release" and not {"--no-card", "--rev"} & set(self.argv)
 
 
-V0, V1 = "churn@v0.1.0", "churn@v0.1.1"
+V0, V1 = "churn@v0.1.0", "churn@v0.2.0"
 RELEASE = ("release", "churn")
 CASES = {
     "release": Case(RELEASE, (V0,)),

@@ -99,7 +99,7 @@ def test_prepare_of_the_first_version(dvc_repo: DvcRepo, modelver: Modelver) -> 
 @pytest.mark.parametrize("committed", [False, True], ids=["work tree", "committed"])
 @pytest.mark.parametrize(
     ("more", "version"),
-    [((), "v0.1.1"), (("--bump", "minor"), "v0.2.0"), (("--version", "v0.4.0"), "v0.4.0")],
+    [((), "v0.2.0"), (("--bump", "major"), "v1.0.0"), (("--version", "v0.4.0"), "v0.4.0")],
     ids=["default", "bump", "version"],
 )
 def test_prepare_twice_is_prepare_once(
@@ -143,8 +143,8 @@ def test_prepare_with_pictures(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     assert status == {MODEL_CARD: "M", new: "??"} | dict.fromkeys(old, "D")
     head = repo.commit("The card")
     modelver("release", "churn", cwd=repo)
-    assert repo.rev("churn@v0.1.1^{commit}") == head == repo.rev()
-    check_card(repo, "churn@v0.1.1")
+    assert repo.rev("churn@v0.2.0^{commit}") == head == repo.rev()
+    check_card(repo, "churn@v0.2.0")
     assert pictures(repo) == {new}
 
 
@@ -162,12 +162,12 @@ def test_uncommitted_words_survive(trained: Clones, modelver: Modelver) -> None:
     ada.write(MODEL_CARD, card_of(ada).replace(_TODO, WORDS, 1) + "\n\n## My own section\n\nwithout an end")
     prepare(modelver, ada)
     prepared = card_of(ada)
-    check_blocks(prepared, "churn", "v0.1.1")
+    check_blocks(prepared, "churn", "v0.2.0")
     assert WORDS in prepared
     assert prepared.endswith("\n## My own section\n\nwithout an end")
     ada.commit("The card")
     modelver("release", "churn", cwd=ada)
-    assert check_card(ada, "churn@v0.1.1") == prepared
+    assert check_card(ada, "churn@v0.2.0") == prepared
 
 
 def test_staged_and_untracked_words_survive(dvc_repo: DvcRepo, modelver: Modelver) -> None:
@@ -199,7 +199,7 @@ def test_prepare_on_a_detached_head(trained: Clones, modelver: Modelver) -> None
     ada = trained.ada.git
     ada("switch", "-q", "--detach")
     prepare(modelver, ada)
-    check_blocks(card_of(ada), "churn", "v0.1.1")
+    check_blocks(card_of(ada), "churn", "v0.2.0")
 
 
 # Merging and releasing -----------------------------------------------------------------------------------------------
@@ -292,9 +292,9 @@ def test_the_version_after_a_prepared_one(proposed: Clones, modelver: Modelver) 
     modelver("release", "churn", cwd=repo)
     proposed.ada.fake_train(10)
     modelver("release", "churn", cwd=repo)
-    assert repo.tags() == [V0, V1, "churn@v0.2.1"]
-    check_card(repo, "churn@v0.2.1")
-    assert record_of(repo, "churn@v0.2.1").previous == "v0.2.0"
+    assert repo.tags() == [V0, V1, "churn@v0.3.0"]
+    check_card(repo, "churn@v0.3.0")
+    assert record_of(repo, "churn@v0.3.0").previous == "v0.2.0"
 
 
 def test_a_prepared_card_that_went_out_of_date(proposed: Clones, modelver: Modelver) -> None:
@@ -383,11 +383,11 @@ def test_the_way_on_after_a_number_was_taken(proposed: Clones, modelver: Modelve
     assert "--prepare again" in modelver("release", "churn", cwd=repo, code=4).err
     repo("fetch", "-q", "--tags")
     prepare(modelver, repo)
-    check_blocks(card_of(repo), "churn", "v0.2.1")
+    check_blocks(card_of(repo), "churn", "v0.3.0")
     head = repo.commit("The card, again")
     modelver("release", "churn", cwd=repo)
-    assert repo.rev("churn@v0.2.1^{commit}") == head == repo.rev()
-    check_card(repo, "churn@v0.2.1")
+    assert repo.rev("churn@v0.3.0^{commit}") == head == repo.rev()
+    check_card(repo, "churn@v0.3.0")
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])

@@ -92,7 +92,7 @@ def release_rounds(clones: Clones, servers: Servers, folder: Path, number: int, 
         catch_up(repos, 10 + turn)
         for repo in repos:
             repo.git("fetch", "-q", "--tags")
-        new = f"churn@v0.1.{turn + 1}"
+        new = f"churn@v0.{turn + 2}.0"
         lost += one_race(repos, clones.hub, servers, release, exactly=new, card=card)
         for repo in repos:
             repo.git("fetch", "-q", "--tags")
@@ -197,12 +197,12 @@ def test_a_loser_that_tries_again_is_sent_to_fetch(two_clones: Clones, server: S
     server(ada.git, "release", "churn", "--push", *more)
     before = snapshot(bao.git)
     answer = server(bao.git, "release", "churn", "--push", *more, code=4)
-    assert "v0.1.1" in answer.err
+    assert "v0.2.0" in answer.err
     assert "hint: git fetch --tags" in answer.err
     assert snapshot(bao.git) == before
     bao.git("fetch", "-q", "--tags")
     server(bao.git, "release", "churn", "--push", *more)
-    assert sorted(tags_of(two_clones.hub)) == ["churn@v0.1.0", "churn@v0.1.1"]
+    assert sorted(tags_of(two_clones.hub)) == ["churn@v0.1.0", "churn@v0.2.0"]
     assert tags_of(bao.git) == tags_of(two_clones.hub)
 
 
@@ -215,7 +215,7 @@ def test_a_version_that_only_the_remote_has(two_clones: Clones, server: Server, 
     catch_up([ada, bao], 12)
     server(ada.git, "release", "churn", "--push", *more)
     before = snapshot(bao.git)
-    assert "v0.1.1" in server(bao.git, "release", "churn", *more, code=4).err
+    assert "v0.2.0" in server(bao.git, "release", "churn", *more, code=4).err
     assert snapshot(bao.git) == before
 
 
@@ -251,7 +251,7 @@ def test_a_withdrawal_races_a_promote(two_clones: Clones, servers: Servers, mode
     for turn in range(3):
         first(ada.git, "promote", "churn@v0.1.0", "prod", "--push")
         bao.git("fetch", "-q", "--tags")
-        promote = (ada.git, ["promote", "churn@v0.1.1", "prod", "--push"])
+        promote = (ada.git, ["promote", "churn@v0.2.0", "prod", "--push"])
         withdraw = (bao.git, ["withdraw", "churn#prod", "--push"])
         answers = race(servers(2), [promote, withdraw])
         assert [answer.code for answer in answers] == [0, 0], "\n".join(map(str, answers))
@@ -262,7 +262,7 @@ def test_a_withdrawal_races_a_promote(two_clones: Clones, servers: Servers, mode
             modelver("list", "--json", cwd=repo.git).json["models"][0]["stages"]["prod"]["version"]
             for repo in (ada, bao)
         ]
-        assert held == ["v0.1.1", "v0.1.1"], turn
+        assert held == ["v0.2.0", "v0.2.0"], turn
 
 
 def test_a_colleagues_commit_is_never_erased(two_clones: Clones, server: Server) -> None:

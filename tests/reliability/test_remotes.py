@@ -112,7 +112,7 @@ def test_unreachable_with_versions_here(two_clones: Clones, modelver: Modelver) 
     modelver("release", "churn", "--push", cwd=two_clones.ada.git, code=6)
     assert snapshot(two_clones.ada.git) == before
     assert "warning: cannot ask the remote" in modelver("release", "churn", cwd=two_clones.ada.git).err
-    assert two_clones.ada.git.tags() == [V0, "churn@v0.1.1"]
+    assert two_clones.ada.git.tags() == [V0, "churn@v0.2.0"]
 
 
 def broken_git(folder: Path, repo: Git, also: str = "") -> dict[str, str]:
@@ -292,7 +292,7 @@ def test_a_number_that_only_the_remote_knows_is_skipped(two_clones: Clones, mode
     modelver("release", "churn", "--push", cwd=ada.git)
     bao.fake_train(12)
     modelver("release", "churn", cwd=bao.git)
-    assert bao.git.tags() == [V0, "churn@v0.1.2"]
+    assert bao.git.tags() == [V0, "churn@v0.3.0"]
 
 
 def test_a_shallow_clone_releases_nothing(two_clones: Clones, modelver: Modelver, tmp_path: Path) -> None:

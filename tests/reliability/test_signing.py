@@ -189,8 +189,8 @@ def test_a_card_commit_is_signed(dvc_repo: DvcRepo, server: Server, ssh_key: Pat
     check_card(repo, TAG)
     dvc_repo.fake_train(9)
     server(repo, "release", "churn", "--rev", "HEAD")
-    assert repo.run("verify-commit", "churn@v0.1.1^{commit}").returncode == 0
-    check_card(repo, "churn@v0.1.1")
+    assert repo.run("verify-commit", "churn@v0.2.0^{commit}").returncode == 0
+    check_card(repo, "churn@v0.2.0")
 
 
 @pytest.mark.parametrize("argv", [(), ("--rev", "HEAD")], ids=["HEAD", "--rev"])
