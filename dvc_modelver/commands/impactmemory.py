@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dvc_modelver.core.impact import (
-    Making,
-    from_rows,
-    to_rows,
-)
+from dvc_modelver.commands.remembered import read_remembered, write_bytes, write_remembered
+from dvc_modelver.core.impact import Making, from_rows, to_rows
 from dvc_modelver.errors import ModelverError
 
 if TYPE_CHECKING:
@@ -40,13 +36,13 @@ class Memory:
         if name not in self._makings:
             self._makings[name] = {}
             with suppress(TypeError, ValueError, KeyError, IndexError):
-                raw = _read(self._folder / f"made/{file_name(name)}.json")
+                raw = read_remembered(self._folder / f"made/{file_name(name)}.json")
                 self._makings[name] = from_rows(raw) if raw is not None else {}
         return self._makings[name]
 
     def file(self, name: str) -> dict[str, Any] | None:
         if name not in self._files:
-            self._files[name] = _read(self._folder / f"{name}.json")
+            self._files[name] = read_remembered(self._folder / f"{name}.json")
         return self._files[name]
 
     def put(self, name: str, key: str, value: object) -> dict[str, Any]:
@@ -60,9 +56,9 @@ class Memory:
 
     def save(self) -> None:
         for name in sorted(self.changed):
-            _write(self._folder / f"made/{file_name(name)}.json", json.dumps(to_rows(self._makings[name])).encode())
+            write_remembered(self._folder / f"made/{file_name(name)}.json", to_rows(self._makings[name]))
         for name in sorted(self._dirty):
-            _write(self._folder / f"{name}.json", json.dumps(self._files[name]).encode())
+            write_remembered(self._folder / f"{name}.json", self._files[name])
         self.changed.clear()
         self._dirty.clear()
 
@@ -80,7 +76,7 @@ class Memory:
         return None
 
     def adopt_listing(self, oid: ObjectId, raw: bytes) -> None:
-        _write(self._folder / "listings" / oid.file_name, raw)
+        write_bytes(self._folder / "listings" / oid.file_name, raw)
 
     def keep_listing(self, digest: str, listing: Iterable[tuple[str, str]]) -> None:
         """Keep what a DVC file itself lists, when its digest is that of the list."""
@@ -94,22 +90,3 @@ class Memory:
 
 def file_name(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        loaded = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return loaded if isinstance(loaded, dict) else None
-
-
-def _write(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, target)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

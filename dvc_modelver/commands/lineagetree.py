@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dvc_modelver.commands.ancestry import Ask, read_ancestry
+from dvc_modelver.commands.ancestry import read_ancestry
+from dvc_modelver.commands.ancestryasks import Ask
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.cardfacts import CardSource, TreeReader
 from dvc_modelver.commands.lineagegraph import Graph
@@ -134,7 +135,7 @@ class TreeLineage:
             label=step.name,
         )
         entry = stage.digest if stage is not None else None
-        self._ask(Ask(node=node, entry=entry, holds=digests[0] if digests else None))
+        self._ask(Ask(node=node, entry=entry, holds=tuple(digests)))
         if step.cmd:
             self.graph.tell(node, details={"cmd": redact_text(step.cmd)})
         self._steps[step.name] = (node, step.outs)

@@ -40,6 +40,16 @@ class Traced:
     """The marks that are there where the history ends: who brought them is not known."""
 
 
+class Start(NamedTuple):
+    """Where a history goes on from: a commit that every commit of it descends from."""
+
+    commit: str
+    files: Sequence[tuple[str, str]]
+    """(path, id) of all of its files."""
+    ever: int
+    """The marks that it or an ancestor had."""
+
+
 class _State(NamedTuple):
     """A commit's files that have marks, what they have together, and what it and its ancestors ever had."""
 
@@ -51,7 +61,12 @@ class _State(NamedTuple):
 _NOTHING = _State({}, 0, 0)
 
 
-def trace(history: Iterable[Logged], marks: Callable[[str, str], int], ends: Collection[str] = ()) -> Traced:
+def trace(
+    history: Iterable[Logged],
+    marks: Callable[[str, str], int],
+    ends: Collection[str] = (),
+    start: Start | None = None,
+) -> Traced:
     """Follow the marks through a history.
 
     Of several commits that brought a mark independently the first in `history` counts.  Linear in the history; what
@@ -61,9 +76,10 @@ def trace(history: Iterable[Logged], marks: Callable[[str, str], int], ends: Col
         history: every commit once, parents before their children.
         marks: the marks of the blob (second) at a path (first).
         ends: the commits whose parents are not at hand.
+        start: what came before the history; what was there already is not found as first.
     """
     found = Traced()
-    states: dict[str, _State] = {}
+    states: dict[str, _State] = {} if start is None else {start.commit: _at_start(start, marks)}
     for entry in history:
         before = [states[parent] for parent in entry.parents if parent in states] or [_NOTHING]
         state = _after(before, entry, marks)
@@ -71,6 +87,11 @@ def trace(history: Iterable[Logged], marks: Callable[[str, str], int], ends: Col
         if state is not before[0] or len(before) > 1:
             _note(found, entry.commit, before, state, entry.commit in ends)
     return found
+
+
+def _at_start(start: Start, marks: Callable[[str, str], int]) -> _State:
+    files = {path: (mask, blob) for path, blob in start.files if (mask := marks(path, blob))}
+    return _State(files, _union(mask for mask, _ in files.values()), start.ever)
 
 
 def _after(before: Sequence[_State], entry: Logged, marks: Callable[[str, str], int]) -> _State:
@@ -114,3 +135,31 @@ def _bits(mask: int) -> Iterator[int]:
     while mask:
         yield (lowest := mask & -mask)
         mask ^= lowest
+
+
+# Going on from an earlier answer --------------------------------------------------------------------------------
+
+
+def gates(lowest: Sequence[int]) -> bytearray:
+    """Which commits of a history divide it: 1 for one that all before it lead to and all after it descend from.
+
+    Args:
+        lowest: of each commit, parents before children, the least position of its parents; -1 for one without.
+    """
+    found = bytearray(len(lowest))
+    least = len(lowest)
+    for position in range(len(lowest) - 1, -1, -1):
+        # No later commit reaches past this one, and every commit leads to the last: nothing goes around it.
+        found[position] = least >= position
+        least = min(least, lowest[position])
+    return found
+
+
+def goes_on(history: Sequence[Logged], start: str) -> bool:
+    """Whether every commit, parents before children, descends from `start` alone."""
+    known = {start}
+    for entry in history:
+        if not entry.parents or not known.issuperset(entry.parents):
+            return False
+        known.add(entry.commit)
+    return True

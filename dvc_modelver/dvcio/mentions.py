@@ -6,8 +6,10 @@ a lock is cut at its stages, each text of a stage is looked at once, and only on
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +27,8 @@ _REMEMBERED = 20_000
 # Any of these may make a line at the left margin something else than a key.
 _NOT_PLAIN = re.compile(rb"[\"'&*{}\[\]!|>%\t\r]|^-|^\.\.\.|^\?|^\xef\xbb\xbf", re.MULTILINE)
 _KEY_LINE = re.compile(rb"\n(?=[^\s#-])")
+# YAML's ways to write a digest other than letter by letter.
+_ODD = re.compile(rb"\\[xuU\r\n]|0[xo][0-9a-fA-F]{20}|0[0-9]{32}")
 
 
 class Mention(NamedTuple):
@@ -38,6 +42,55 @@ class Mention(NamedTuple):
 
 
 _Found = tuple[Mention, ...]
+
+
+@dataclass(slots=True)
+class Noted:
+    """Everything that files mentioned, wanted or not, as numbers of 64 bits: two things may share one."""
+
+    digests: array[int] = field(default_factory=lambda: array("Q"))
+    """Of the hex digests, and of what else is added; some more than once."""
+    values: dict[str, set[int]] = field(default_factory=dict)
+    """`NAME/KEY` (name of a params file, first part of the key) -> its keys with their values."""
+    doubtful: bool = False
+    """Whether a file may mention what cannot be seen in its text."""
+
+    def text(self, data: bytes, hexes: Collection[bytes]) -> None:
+        """Note the digests that stand in `data`."""
+        self.digests.extend(int(found[:16], 16) for found in hexes)
+        # Looked for in two steps, since an expression over every byte would take as long as all the rest.
+        odd = b"\\" in data or b"0x" in data or b"0o" in data or any(h.startswith(b"0") and h.isdigit() for h in hexes)
+        if odd or b"\0" in data:
+            self.doubtful |= b"\0" in data or _ODD.search(data) is not None
+
+    def part(self, name: str, values: Mapping[str, Scalar]) -> None:
+        """Note values of a params file."""
+        for key, value in values.items():
+            self.values.setdefault(f"{name}/{first_part(key)}", set()).add(value_number(key, value))
+
+
+def number_of(digest: str) -> int:
+    """The number of a hex digest (of 16 digits at least), as `Noted` has it."""
+    return int(digest[:16], 16)
+
+
+def value_text(key: str, value: Scalar) -> str:
+    """A key with its value, type and all: the same for the same."""
+    # Zero has two signs and one value; decimals of a very large number are refused by Python.
+    shown = hex(value) if type(value) is int else repr(value + 0.0 if type(value) is float else value)
+    return f"{key}\0{type(value).__name__}\0{shown}"
+
+
+def value_number(key: str, value: Scalar) -> int:
+    """The number of a key with its value."""
+    text = value_text(key, value).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+def digest_number(digest: str) -> int | None:
+    """The number of a digest such as `md5:...`; None for one that is not known by its hex digits."""
+    text = digest.partition(":")[2]
+    return number_of(text) if _HEX.match(text.encode("utf-8", "surrogatepass")) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +116,10 @@ class Wanted:
 class Mentions:
     """Looks for `wanted` in many files."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, noted: Noted | None = None) -> None:
+        """With `noted`, everything that a file mentions is noted there."""
         self._wanted = wanted
+        self._noted = noted
         texts = [digest.partition(":")[2] for digest in (*wanted.outs, *wanted.deps, *wanted.hints)]
         self._hexes = frozenset(text[:32].encode() for text in texts if _HEX.match(text.encode()))
         self._needles = tuple(text.encode() for text in texts if not _HEX.match(text.encode()))
@@ -73,14 +128,16 @@ class Mentions:
     def in_lock(self, data: bytes, name: str) -> _Found:
         """The mentions in a `dvc.lock`; none in one that cannot be read.  A fault in another stage is not seen."""
         if not data.startswith(HEAD):
-            return self._in_whole(data, name)
+            return self._in_whole(data, name) or ()
         found: list[Mention] = []
+        whole = True
         for block in NEXT.split(data[len(HEAD) :]):
             there = self._blocks[block] if block in self._blocks else self._in_block(block, name)
-            if there is None:
-                return self._in_whole(data, name)
-            found += there
-        return tuple(found)
+            whole = whole and there is not None
+            found += there or ()
+        # What is said of one thing must not depend on what else is looked for, so the stages that were read count.
+        together = None if whole else self._in_whole(data, name)
+        return tuple(found) if together is None else together
 
     def in_dvc_file(self, data: bytes, name: str) -> _Found:
         """The mentions in a `.dvc` file; none in one that cannot be read."""
@@ -98,11 +155,13 @@ class Mentions:
         return tuple(found for found in (*outs, *imports) if found.mark)
 
     def _may_hold(self, data: bytes) -> bool:
-        if self._wanted.every or any(needle in data for needle in self._needles):
+        hexes = {found.lower() for found in _HEX.findall(data)}
+        if self._noted is not None:
+            self._noted.text(data, hexes)
+        if self._wanted.every or not self._hexes.isdisjoint(hexes) or any(needle in data for needle in self._needles):
             return True
-        if self._wanted.listed is not None and b".dir" in data:
-            return True
-        return not self._hexes.isdisjoint(map(bytes.lower, _HEX.findall(data)))
+        # A directory that is listed in place has a digest that does not stand there.
+        return b"relpath" in data or (self._wanted.listed is not None and b".dir" in data)
 
     def _in_block(self, block: bytes, name: str) -> _Found | None:
         """The mentions in the lines of one stage; None when they are not the lines of one stage."""
@@ -118,13 +177,14 @@ class Mentions:
             return None
         return tuple(self._of_stage(stages[0])) if len(stages) == 1 else None
 
-    def _in_whole(self, data: bytes, name: str) -> _Found:
+    def _in_whole(self, data: bytes, name: str) -> _Found | None:
+        """The same by the parser of the whole file; None when it cannot be read."""
         if not self._may_hold(data):
             return ()
         try:
             return tuple(found for stage in parse_lock(data, name).stages() for found in self._of_stage(stage))
         except BadInput:
-            return ()
+            return None
 
     def _of_stage(self, stage: LockedStage) -> Iterator[Mention]:
         wanted = self._wanted
@@ -136,6 +196,8 @@ class Mentions:
 
     def _of_item(self, item: Item, stage: str | None, marks: Mapping[str, int]) -> Iterator[Mention]:
         digest = item.digest or ""
+        if self._noted is not None and item.listing is not None and digest.startswith("md5:"):
+            self._noted.digests.append(number_of(digest[4:]))
         if digest in marks:
             yield Mention(marks[digest], stage, item.path)
         inside = self._wanted.listed(digest, item.path) if self._wanted.listed and digest.endswith(".dir") else 0
@@ -146,10 +208,14 @@ class Mentions:
 class ParamsFiles:
     """Tells whether params files hold given values.  Each distinct text of a top-level key is parsed once."""
 
-    def __init__(self, wanted: Mapping[int, Mapping[str, Scalar]]) -> None:
-        """`wanted`: mark -> dotted key -> value, as `values.flatten` gives them."""
+    def __init__(self, wanted: Mapping[int, Mapping[str, Scalar]], noted: Noted | None = None) -> None:
+        """`wanted`: mark -> dotted key -> value, as `values.flatten` gives them.
+
+        With `noted`, all values whose keys begin like a wanted one are noted there.
+        """
         self._wanted = wanted
-        self._first = frozenset(_first_part(key) for keys in wanted.values() for key in keys)
+        self._noted = noted
+        self._first = frozenset(first_part(key) for keys in wanted.values() for key in keys)
         self._parts: dict[bytes, Mapping[str, Scalar] | None] = {}
 
     def marks(self, data: bytes, path: str) -> int:
@@ -166,17 +232,26 @@ class ParamsFiles:
 
     def _values(self, data: bytes, path: str) -> Mapping[str, Scalar]:
         if not path.endswith((".yaml", ".yml")) or _NOT_PLAIN.search(data):
-            return flatten(read_values(data, path=path))
+            return self._whole(data, path)
         found: dict[str, Scalar] = {}
         seen: set[bytes] = set()
         for part in _KEY_LINE.split(data):
             key = part.partition(b":")[0]
             if key in seen:
-                return flatten(read_values(data, path=path))
+                return self._whole(data, path)
             seen.add(key)
             if key.decode("utf-8", "replace").strip() in self._first:
                 found.update(self._part(part, path))
         return found
+
+    def _whole(self, data: bytes, path: str) -> Mapping[str, Scalar]:
+        found = flatten(read_values(data, path=path))
+        self._note(path, {key: value for key, value in found.items() if first_part(key) in self._first})
+        return found
+
+    def _note(self, path: str, values: Mapping[str, Scalar]) -> None:
+        if self._noted is not None:
+            self._noted.part(path.rpartition("/")[2], values)
 
     def _part(self, part: bytes, path: str) -> Mapping[str, Scalar]:
         if part not in self._parts:
@@ -184,12 +259,13 @@ class ParamsFiles:
                 self._parts.clear()
             try:
                 self._parts[part] = flatten(read_values(part, path=path))
+                self._note(path, self._parts[part] or {})
             except BadInput:
                 self._parts[part] = {}
         return self._parts[part] or {}
 
 
-def _first_part(key: str) -> str:
+def first_part(key: str) -> str:
     return re.split(r"(?<!\\)\.", key)[0].replace("\\.", ".")
 
 

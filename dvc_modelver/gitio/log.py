@@ -30,7 +30,7 @@ _MAX_SECONDS = 253_402_300_799  # 9999-12-31
 
 
 def read_log(git: GitProcess, commit: str, *, folders: bool = False) -> Iterator[Logged]:
-    """Every commit of the history of `commit`, parents before children, by topology alone.
+    """Every commit of the history of `commit` (or of a range `A..B`), parents before children, by topology alone.
 
     Replacements and grafts are ignored.  What a commit changed is told against its first parent; links and
     submodules count as absent.

@@ -35,6 +35,7 @@ from tests.support.environment import isolated_env, prepare_home  # noqa: E402
 
 MODELVER = (sys.executable, "-m", "dvc_modelver")
 GTO = str(Path(sys.executable).with_name("gto"))
+DVC = str(Path(sys.executable).with_name("dvc"))
 MIB = 1 << 20
 
 
@@ -51,10 +52,12 @@ class Sizes:
     """The model that `get` fetches."""
     versions_with_cards: int
     """Of each of fifty models."""
+    long: int
+    """Commits of the history that shows how time grows."""
 
 
-FULL = Sizes(versions=1000, commits=10_000, many=10_000, big_mb=1000, versions_with_cards=40)
-QUICK = Sizes(versions=5, commits=60, many=15, big_mb=3, versions_with_cards=2)
+FULL = Sizes(versions=1000, commits=10_000, many=10_000, big_mb=1000, versions_with_cards=40, long=100_000)
+QUICK = Sizes(versions=5, commits=60, many=15, big_mb=3, versions_with_cards=2, long=300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Side:
 
     commands: Sequence[Command]
     prepare: Callable[[], object] = field(default=lambda: None)
+    ok: tuple[int, ...] = (0,)
+    """The exit codes that are an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +268,7 @@ class Bench:
     def row_show(self) -> Iterator[Comparison]:
         repo = self.large
         ours = [self.modelver(repo, "show", "churn", "--json")]
-        blobs = self._dvc_blobs(repo, "churn")
+        blobs = self._blobs(repo, "churn", "dvc.yaml", "dvc.lock")
         read = Command(["git", "cat-file", "--batch"], repo, stdin=blobs)
         yield Comparison(
             row="show",
@@ -282,10 +287,10 @@ class Bench:
             budget=2,
         )
 
-    def _dvc_blobs(self, repo: Path, name: str) -> Path:
-        """A file with the ids of the distinct dvc.yaml and dvc.lock blobs of a model's versions."""
+    def _blobs(self, repo: Path, name: str, *files: str) -> Path:
+        """A file with the ids of the distinct blobs at these paths of a model's versions."""
         tags = self._git(repo, "for-each-ref", "--format=%(refname)", f"refs/tags/{name}@*").split()
-        asked = "".join(f"{tag}^{{commit}}:{file}\n" for tag in tags for file in ("dvc.yaml", "dvc.lock"))
+        asked = "".join(f"{tag}^{{commit}}:{file}\n" for tag in tags for file in files)
         done = subprocess.run(
             ["git", "cat-file", "--batch-check=%(objectname)"],
             cwd=repo,
@@ -295,7 +300,7 @@ class Bench:
             text=True,
             check=True,
         )
-        path = self.folder / f"{repo.name}-{name}-blobs"
+        path = self.folder / f"{repo.name}-{name}-{len(files)}-blobs"
         path.write_text("\n".join(sorted(set(done.stdout.split()))) + "\n")
         return path
 
@@ -434,6 +439,134 @@ class Bench:
             budget=4,
         )
 
+    def _references(self, repo: Path, name: str) -> list[str]:
+        """Every version of a model, the oldest first."""
+        tags = self._git(
+            repo, "for-each-ref", "--sort=version:refname", "--format=%(refname:lstrip=2)", f"refs/tags/{name}@*"
+        )
+        return tags.split()
+
+    def row_compare(self) -> Iterator[Comparison]:
+        repo = self.large
+        versions = self._references(repo, "churn")
+        two = versions[-2:]
+        yield Comparison(
+            row="compare",
+            work="modelver compare A B --json, 40 pipeline stages",
+            against="dvc metrics diff, dvc params diff",
+            ours=Side([self.modelver(repo, "compare", *two, "--json")]),
+            theirs=Side([Command([DVC, what, "diff", *two, "--json"], repo) for what in ("metrics", "params")]),
+            budget=10,
+            faster=True,
+        )
+        blobs = self._blobs(repo, "churn", "dvc.yaml", "dvc.lock", "params.yaml", "metrics/churn.json")
+        read = Command(["git", "cat-file", "--batch"], repo, stdin=blobs)
+        pandas = Command([sys.executable, "-c", "import pandas"], self.folder)
+        yield Comparison(
+            row="compare",
+            work=f"modelver compare --json, {len(versions):,} versions in one table",
+            against="git cat-file --batch, py+typer, import pandas",
+            ours=Side([self.modelver(repo, "compare", *versions, "--json")]),
+            theirs=Side([read, self.typer(), pandas]),
+            budget=5,
+        )
+
+    def row_lineage_cold(self) -> Iterator[Comparison]:
+        def cold(repo: Path) -> Side:
+            ours = self.modelver(repo, "lineage", "churn@latest", "--json")
+            return Side([ours], prepare=functools.partial(self._forget, repo))
+
+        log = ["git", "log", "-p", "--full-history", "--", "dvc.lock", "dvc.yaml"]
+        yield Comparison(
+            row="lineage-cold",
+            work=f"modelver lineage NAME@V --json, {self.sizes.commits:,} commits, 40 pipeline stages",
+            against="git log -p --full-history -- dvc.lock dvc.yaml",
+            ours=cold(self.large),
+            theirs=Side([Command(log, self.large)]),
+            budget=5,
+        )
+        # Of one shape: the same models and versions in a history ten times as long.
+        short, long = (
+            self.repository(f"history-{n}", "--models", 10, "--versions", 5, "--commits", n, "--seed", 2)
+            for n in (self.sizes.long // 10, self.sizes.long)
+        )
+        for repo in (short, long):
+            # A version at the very end: both histories are walked in full.
+            if "churn@v999.0.0" not in self._references(repo, "churn"):
+                self._git(repo, "tag", "-a", "-m", "The last", "churn@v999.0.0", "main")
+        yield Comparison(
+            row="lineage-cold",
+            work=f"the same, {self.sizes.long:,} commits",
+            against=f"itself, {self.sizes.long // 10:,} commits",
+            ours=cold(long),
+            theirs=cold(short),
+            budget=12,
+            max_mib=600,
+        )
+
+    @functools.cached_property
+    def later(self) -> Path:
+        """`large` after the lineage of a version was asked for, ten commits and a new version later."""
+        path = self.folder / "later"
+        if not path.exists():
+            subprocess.run(["git", "clone", "-q", "--local", self.large, path], env=self.env, check=True)
+            for key, value in (("user.name", "Ada"), ("user.email", "ada@example.com")):
+                self._git(path, "config", key, value)
+            latest = self._references(path, "churn")[-1]
+            self._git(path, "switch", "-q", "-C", "main", f"{latest}^{{commit}}")
+            asked = [*MODELVER, "lineage", latest, "--json"]
+            subprocess.run(asked, cwd=path, env=self.env, stdout=subprocess.DEVNULL, check=True)
+            for number in range(10):
+                self._retrain(path, number)
+            self._git(path, "tag", "-a", "-m", "churn v999.0.0", "churn@v999.0.0")
+            shutil.copytree(path / ".git" / "modelver", self.folder / "later-state")
+        return path
+
+    def _retrain(self, repo: Path, number: int) -> None:
+        """A commit with another param, and what the pipeline stages made of it."""
+        lock, params = (repo / "dvc.lock").read_text(), (repo / "params.yaml").read_text()
+        for path in ("models/churn.pkl", "metrics/churn.json"):
+            old = lock.partition(f"- path: {path}\n")[2].partition("md5: ")[2][:32]
+            lock = lock.replace(old, make_repo.md5(f"{path} {number}".encode()))
+        rate = params.partition("    lr: ")[2].partition("\n")[0]
+        lock = lock.replace(f"churn.train.lr: {rate}\n", f"churn.train.lr: 0.{number}77\n")
+        (repo / "dvc.lock").write_text(lock)
+        (repo / "params.yaml").write_text(params.replace(f"    lr: {rate}\n", f"    lr: 0.{number}77\n", 1))
+        self._git(repo, "commit", "-q", "-a", "-m", f"Retrain {number}")
+
+    def _as_asked(self) -> None:
+        """What is remembered is what the first question left: not what a run of the benchmark adds."""
+        state = self.later / ".git" / "modelver"
+        shutil.rmtree(state)
+        shutil.copytree(self.folder / "later-state", state)
+
+    def row_lineage_warm(self) -> Iterator[Comparison]:
+        old, new = self._references(self.later, "churn")[-2:]
+        for reference, what in ((old, "the version asked before"), (new, "a new version")):
+            yield Comparison(
+                row="lineage-warm",
+                work=f"modelver lineage NAME@V --json, {self.sizes.commits:,} commits, 10 later, {what}",
+                against="py+typer",
+                ours=Side([self.modelver(self.later, "lineage", reference, "--json")], self._as_asked),
+                theirs=Side([self.typer()]),
+                budget=4,
+            )
+
+    def row_impact(self) -> Iterator[Comparison]:
+        each = max(2, self.sizes.versions // 10)
+        repo = self.repository(
+            "thousand", "--models", 10, "--versions", each, "--commits", self.sizes.commits, "--seed", 1
+        )
+        yield Comparison(
+            row="impact",
+            work=f"modelver impact PATH --json of a raw data file, {10 * each:,} versions",
+            against="modelver lineage there",
+            # Listings of directories that nobody has (exit code 5) are an answer, too.
+            ours=Side([self.modelver(repo, "impact", "data/churn/raw.csv", "--json")], ok=(0, 5)),
+            theirs=Side([self.modelver(repo, "lineage", "churn@latest", "--json")]),
+            budget=2,
+        )
+
     def row_memory(self) -> Iterator[Memory]:
         for args in (
             ("list",),
@@ -446,16 +579,17 @@ class Bench:
             yield Memory(
                 row="memory",
                 work=f"modelver {' '.join(args)}, {10 * self.sizes.versions:,} versions",
-                ours=Side([self.modelver(self.large, *args, "--json")]),
+                # A check that says no (exit code 1) is an answer, too.
+                ours=Side([self.modelver(self.large, *args, "--json")], ok=(0, 1)),
                 max_mib=150,
             )
 
     # -- measuring -------------------------------------------------------
 
-    def sample(self, side: Side, ok: tuple[int, ...] = (0,)) -> Sample:
+    def sample(self, side: Side) -> Sample:
         """Run one side once."""
         side.prepare()
-        took = [self._run(command, ok) for command in side.commands]
+        took = [self._run(command, side.ok) for command in side.commands]
         return Sample(sum(s.wall for s in took), sum(s.cpu for s in took), max(s.rss for s in took))
 
     def _run(self, command: Command, ok: tuple[int, ...]) -> Sample:
@@ -503,8 +637,8 @@ class Bench:
             yield _memory_line(line.row, line.work, ours, line.max_mib, self._floor())
 
     def remember(self, line: Memory) -> Line:
-        """Measure a side's memory; a check that says no (exit code 1) is an answer, too."""
-        samples = [self.sample(line.ours, ok=(0, 1)) for _ in range(2)]
+        """Measure a side's memory."""
+        samples = [self.sample(line.ours) for _ in range(2)]
         return _memory_line(line.row, line.work, samples, line.max_mib, self._floor())
 
     def _floor(self) -> int:
@@ -512,7 +646,22 @@ class Bench:
         return self.sample(Side([Command(["git", "--version"], self.folder)])).rss
 
 
-ROWS = ("start", "list", "show", "facts", "release", "promote", "get", "card-check", "card-update", "memory")
+ROWS = (
+    "start",
+    "list",
+    "show",
+    "facts",
+    "release",
+    "promote",
+    "get",
+    "card-check",
+    "card-update",
+    "compare",
+    "lineage-cold",
+    "lineage-warm",
+    "impact",
+    "memory",
+)
 
 
 def _sha256() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.core.origins import First, Logged, trace
+from dvc_modelver.core.origins import First, Logged, Start, gates, goes_on, trace
 
 PATHS = ("a.lock", "b.lock", "c.dvc")
 
@@ -63,3 +63,65 @@ def test_a_rename_brings_nothing() -> None:
     history = [Logged("one", (), [("a", "1")]), Logged("two", ("one",), [("a", None), ("b", "1")])]
     found = trace(history, lambda path, blob: int(blob))
     assert (found.first, found.returned) == ({1: First("one", "a", "1")}, {})
+
+
+# Going on from an earlier answer --------------------------------------------------------------------------------
+
+
+def whole(history: list[tuple[list[int], dict[str, int]]]) -> list[tuple[list[int], dict[str, int]]]:
+    """The same with one last commit that every other leads to, as in the history of one commit."""
+    childless = set(range(len(history))) - {parent for parents, _ in history for parent in parents}
+    return [*history, (sorted(childless), {})]
+
+
+def lineages(history: list[tuple[list[int], dict[str, int]]]) -> list[set[int]]:
+    """The ancestors of each commit, and itself."""
+    found: list[set[int]] = []
+    for n, (parents, _) in enumerate(history):
+        found.append({n}.union(*(found[p] for p in parents)))
+    return found
+
+
+@given(histories())
+def test_gates_divide_the_history(history: list[tuple[list[int], dict[str, int]]]) -> None:
+    """All before a gate are its ancestors, all after it its descendants; each that no link goes around is one."""
+    history = whole(history)
+    above = lineages(history)
+    lowest = [min(parents, default=-1) for parents, _ in history]
+    found = gates(lowest)
+    assert found[-1] == 1
+    for n in range(len(history)):
+        around = any(low < n for low in lowest[n + 1 :])
+        assert found[n] == (not around)
+        if found[n]:
+            assert above[n] == set(range(n + 1))
+            assert all(n in above[later] for later in range(n, len(history)))
+
+
+@given(histories())
+def test_going_on_from_a_gate_finds_what_the_whole_history_says(
+    history: list[tuple[list[int], dict[str, int]]],
+) -> None:
+    """Cut at any gate, the two parts together say of each mark what the whole says."""
+    history = whole(history)
+    logged = as_logged(history)
+    expected = trace(logged, lambda path, blob: int(blob))
+    for n, is_gate in enumerate(gates([min(parents, default=-1) for parents, _ in history])):
+        assert goes_on(logged[n + 1 :], str(n)) or not is_gate
+        if is_gate:
+            before = trace(logged[: n + 1], lambda path, blob: int(blob))
+            files = [(path, str(marks)) for path, marks in history[n][1].items()]
+            start = Start(str(n), files, sum(before.first))
+            after = trace(logged[n + 1 :], lambda path, blob: int(blob), start=start)
+            assert before.first | after.first == expected.first
+            for mark in (1, 2):
+                parts = before.returned.get(mark, []) + after.returned.get(mark, [])
+                assert parts == expected.returned.get(mark, [])
+
+
+def test_what_does_not_go_on() -> None:
+    """A second root, or a parent from before the start, is no continuation."""
+    one = Logged("b", ("a",), [])
+    assert goes_on([one, Logged("c", ("b", "a"), [])], "a")
+    assert not goes_on([one, Logged("c", (), [])], "a")
+    assert not goes_on([one, Logged("c", ("b", "older"), [])], "a")

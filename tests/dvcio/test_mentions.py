@@ -7,7 +7,16 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from dvc_modelver.dvcio.lock import parse_lock_fully
-from dvc_modelver.dvcio.mentions import Mention, Mentions, ParamsFiles, Wanted, total_mark
+from dvc_modelver.dvcio.mentions import (
+    Mention,
+    Mentions,
+    Noted,
+    ParamsFiles,
+    Wanted,
+    digest_number,
+    total_mark,
+    value_number,
+)
 from dvc_modelver.dvcio.values import flatten, read_values
 from dvc_modelver.errors import BadInput
 
@@ -68,6 +77,52 @@ def test_broken_files_mention_nothing(data: bytes) -> None:
     assert (mentions.in_lock(data, "dvc.lock"), mentions.in_dvc_file(data, "a.dvc")) == ((), ())
 
 
+def test_a_fault_costs_its_own_stage() -> None:
+    """What a readable stage mentions is found whether or not the broken one beside it is looked at."""
+    good = f"  a:\n    cmd: x\n    outs:\n    - path: y\n      md5: {HEXES[0]}\n"
+    data = f"{HEADS[0]}{good}  b:\n    cmd: [\n    outs:\n    - path: z\n      md5: {HEXES[1]}\n".encode()
+    for digests in ({f"md5:{HEXES[0]}": 1}, {f"md5:{HEXES[0]}": 1, f"md5:{HEXES[1]}": 2}):
+        assert Mentions(Wanted(outs=digests)).in_lock(data, "dvc.lock") == (Mention(1, "a", "y"),)
+
+
+def test_a_directory_that_is_listed_in_place() -> None:
+    """Its digest, which stands nowhere, is found, and noted."""
+    listed = f"      files:\n      - relpath: a\n        md5: {HEXES[0]}\n        size: 1\n"
+    data = f"{HEADS[0]}  a:\n    cmd: x\n    outs:\n    - path: y\n      hash: md5\n{listed}".encode()
+    (stage,) = parse_lock_fully(data, "dvc.lock").stages()
+    digest = stage.outs[0].digest or ""
+    noted = Noted()
+    assert Mentions(Wanted(outs={digest: 1}), noted).in_lock(data, "dvc.lock") == (Mention(1, "a", "y"),)
+    assert digest_number(digest) in noted.digests
+
+
+@given(st.lists(stage(), min_size=1, max_size=4), st.sampled_from(HEADS))
+def test_all_that_is_mentioned_is_noted(stages: list[str], head: str) -> None:
+    """Whatever is looked for, no digest that the YAML parser finds is missing."""
+    data = (head + "".join(f"  s{n}:\n{text}" for n, text in enumerate(stages))).encode()
+    try:
+        parsed = list(parse_lock_fully(data, "dvc.lock").stages())
+    except BadInput:
+        reject()
+    noted = Noted()
+    Mentions(Wanted(outs={f"md5:{HEXES[3]}": 1}), noted).in_lock(data, "dvc.lock")
+    there = {digest_number(item.digest) for one in parsed for item in (*one.outs, *one.deps) if item.digest}
+    assert there <= set(noted.digests)
+
+
+@pytest.mark.parametrize(
+    "text", [f'md5: "\\x61{HEXES[0][1:]}"', "md5: 0x" + HEXES[0], "md5: 0" + HEXES[0], f"md5: {HEXES[0]}\0"]
+)
+def test_other_spellings_are_doubtful(text: str) -> None:
+    """Where YAML has other letters than the text, it is said that something may be hidden."""
+    noted = Noted()
+    Mentions(Wanted(), noted).in_dvc_file(f"outs:\n- path: a\n  {text}\n".encode(), "a.dvc")
+    assert noted.doubtful
+    plain = Noted()
+    Mentions(Wanted(), plain).in_dvc_file(f"outs:\n- path: 'C:\\a'\n  md5: {HEXES[0]}\n".encode(), "a.dvc")
+    assert not plain.doubtful
+
+
 def test_dvc_files() -> None:
     """Outputs and imports of a `.dvc` file."""
     dvc = f"deps:\n- path: a\n  repo:\n    url: u\n    rev_lock: {'c' * 40}\nouts:\n- md5: {HEXES[0]}\n  path: b\n"
@@ -100,4 +155,16 @@ def test_params(parts: list[str]) -> None:
     for mark, keys in wanted.items():
         if all(key in values and repr(values[key]) == repr(value) for key, value in keys.items()):
             expected |= mark
-    assert ParamsFiles(wanted).marks(data, "params.yaml") == expected
+    noted = Noted()
+    assert ParamsFiles(wanted, noted).marks(data, "lib/params.yaml") == expected
+    for key, value in values.items():
+        if key.partition(".")[0] in ("train", "seed"):
+            assert value_number(key, value) in noted.values[f"params.yaml/{key.partition('.')[0]}"]
+
+
+@pytest.mark.parametrize("other", [1.0, True, "1", 2, None])
+def test_values_of_other_types_have_other_numbers(other: str | float | bool | None) -> None:
+    """As params they are not the same; both zeros are."""
+    assert value_number("a", 1) != value_number("a", other)
+    assert value_number("a", 0.0) == value_number("a", -0.0)
+    assert value_number("a", 10**5000) != value_number("a", 10**5000 + 1)
