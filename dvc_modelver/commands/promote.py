@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dvc_modelver.commands.cardsections import refuse_unwritten
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import (
@@ -18,7 +20,7 @@ from dvc_modelver.core.facts import Output
 from dvc_modelver.core.names import check_stage
 from dvc_modelver.core.references import resolve_version
 from dvc_modelver.core.registry import Model
-from dvc_modelver.core.releases import plan_promote
+from dvc_modelver.core.releases import NewTag, plan_promote
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event
 from dvc_modelver.core.versions import Version
@@ -34,10 +36,14 @@ def promote(
     push: bool = False,
     offline: bool = False,
     dry_run: bool = False,
+    back_from: Version | None = None,
 ) -> Outcome:
     """Let `stage` hold the version that `text` names; nothing is made when it does already.
 
     With `push` a version that the remote lacks is published together with its stage.
+
+    Args:
+        back_from: the version that a rollback leaves; the record says so.
 
     Raises:
         NotFound: no such model or version, or the stage that `text` names is empty.
@@ -58,6 +64,8 @@ def promote(
         held = model.holder(stage)
         holding = held.ref if held is not None and held.version == version else None
         publication = _publication(project, model, version, stage, numbers, holding, message, push)
+        if back_from is not None:
+            publication = replace(publication, tags=tuple(_from(tag, back_from) for tag in publication.tags))
         work = bool(publication.tags or publication.existing)
         if work and not dry_run:
             publish(project, publication)
@@ -97,6 +105,10 @@ def _publication(
         push=push,
         outputs=slice_outputs(project, model, ref) if missing else (),
     )
+
+
+def _from(tag: NewTag, left: Version) -> NewTag:
+    return replace(tag, record=replace(tag.record, rolled_back_from=str(left)))
 
 
 def _refuse_unfit(model: Model, version: Version) -> None:

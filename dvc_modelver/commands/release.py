@@ -34,6 +34,7 @@ from dvc_modelver.commands.publishing import (
 from dvc_modelver.commands.releasecards import release_cards
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.numbers import Chosen
+from dvc_modelver.core.overlay import blob_id
 from dvc_modelver.core.records import BlobLine
 from dvc_modelver.core.releases import (
     NewTag,
@@ -44,7 +45,7 @@ from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event, TagName
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import ModelverError, Refused
-from dvc_modelver.gitio.commits import blob_id, child_commit, commit_only, look_before
+from dvc_modelver.gitio.commits import child_commit, commit_only, look_before
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
 from dvc_modelver.gitio.worktree import Uncommitted, read_changes, read_known
 

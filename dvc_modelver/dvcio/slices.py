@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from dvc_modelver.core.declarations import Declared
@@ -39,6 +39,25 @@ def data_of(tree: Tree, declared: Declared) -> tuple[Output, ...]:
     return _walk(tree, declared).data()
 
 
+def slice_with(tree: Tree, declared: Declared, stages: Iterable[tuple[str, str]]) -> Slice:
+    """The slice, and in it these pipeline stages too (`dvc.yaml`, name), such as those that measure the artifact.
+
+    Raises `BadInput` when a file on the way is broken.
+    """
+    walk = _walk(tree, declared)
+    for file, name in stages:
+        walk.stage_named(file, name)
+    return walk.result()
+
+
+def used_vars(tree: Tree, declared: Declared) -> frozenset[tuple[str, str]]:
+    """(file, first name) of the values that templates of the slice's definitions use; a `dvc.yaml` for its own `vars`.
+
+    Raises `BadInput` when a file on the way is broken.
+    """
+    return frozenset(_walk(tree, declared).used)
+
+
 def _walk(tree: Tree, declared: Declared) -> _Walk:
     walk = _Walk(Commit(tree))
     walk.artifact(declared)
@@ -56,6 +75,7 @@ class _Walk:
         self.leaves: dict[str, Output] = {}
         self.seen: set[tuple[str, str | None]] = set()
         self.todo: list[tuple[Pipeline, LockedStage]] = []
+        self.used: set[tuple[str, str]] = set()
 
     def result(self) -> Slice:
         parts = (Part(kind=kind, path=path, digest=digest) for (kind, path), digest in self.parts.items())
@@ -88,8 +108,20 @@ class _Walk:
             self.located(located)
         elif not self.in_git(path):
             self.never_run(path, declared.file)
+        self.walk()
+
+    def walk(self) -> None:
         while self.todo:
             self.stage(*self.todo.pop())
+
+    def stage_named(self, file: str, name: str) -> None:
+        """Go on from a pipeline stage that need not be upstream."""
+        pipeline = self.commit.pipeline(file)
+        stage = pipeline.lock.stage(name) if pipeline is not None else None
+        if pipeline is not None and stage is not None and (file, name) not in self.seen:
+            self.seen.add((file, name))
+            self.todo.append((pipeline, stage))
+        self.walk()
 
     def located(self, located: Located) -> None:
         """Note an output and what names it; its stage is walked later."""
@@ -192,6 +224,7 @@ class _Walk:
         for source, values in self.var_sources(pipeline):
             found = {str(key): value for key, value in values.items() if key in names}
             used |= found
+            self.used |= {(source or pipeline.file, name) for name in found}
             if found and source:
                 self.files.add(source)
         return used

@@ -50,6 +50,23 @@ def load_yaml(data: bytes, *, name: str) -> object:
         raise _explain(error, data, name) from None
 
 
+def compose_yaml(data: bytes, *, name: str) -> Any:
+    """The document's nodes as PyYAML has them, with their marks (line and column, from 0); None when there is none.
+
+    Raises `BadInput` as `load_yaml` does.
+    """
+    import yaml
+
+    load_yaml(data, name=name)  # caps, tags and keys that stand twice
+    loader = _loader_class()(data)
+    try:
+        return loader.get_single_node()
+    except yaml.YAMLError as error:
+        raise _explain(error, data, name) from None
+    finally:
+        loader.dispose()
+
+
 def bad_line(name: str, line: int, problem: str, *, hint: str = "") -> BadInput:
     """The error for line `line`, counted from 1, of file `name`."""
     return BadInput(f"{name}: line {line}: {problem}", hint=hint)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dvc_modelver.core.overlay import Files, blob_id
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem, Refused
 from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.refs import current_branch
 from dvc_modelver.gitio.repository import Repository
 
-Files = Mapping[str, bytes | None]
-"""Path from the root -> its new bytes; None: it goes."""
 # Path checkouts run post-checkout hooks, and DVC's restores whatever its cache holds.
 _NO_HOOKS = (f"core.hooksPath={os.devnull}",)
 
@@ -144,7 +142,9 @@ def look_before(repository: Repository, files: Files) -> Before:
     )
 
 
-def commit_only(repository: Repository, before: Before, files: Files, message: str) -> CardCommit:
+def commit_only(
+    repository: Repository, before: Before, files: Files, message: str, *, modes: Mapping[str, str] | None = None
+) -> CardCommit:
     """Write `files` into the work tree and commit them, and nothing else, on the current branch.
 
     It is a real `git commit`: the user's hooks and signing apply.  The files must be clean before.  When a hook
@@ -160,10 +160,8 @@ def commit_only(repository: Repository, before: Before, files: Files, message: s
                     (root / path).unlink(missing_ok=True)
                 else:
                     write_file(root / path, data)
-            git.run("add", "--intent-to-add", "--", *(path for path, data in files.items() if data is not None))
-            # Hooks would inherit literal pathspecs, and theirs (`git diff -- '*.py'`) would find nothing.
-            named = [f":(top,literal){path}" for path in files]
-            git.run("commit", "--quiet", "--only", "-F", "-", "--", *named, stdin=message.encode(), literal=False)
+                    _set_mode(root / path, (modes or {}).get(path))
+            _commit_paths(git, files, message)
         finally:
             done.commit = git.line("rev-parse", "--verify", "HEAD")
             done.left = _read(_index_path(repository))
@@ -176,8 +174,36 @@ def commit_only(repository: Repository, before: Before, files: Files, message: s
         said = [line for line in error.stderr.splitlines() if line.strip()][-1:] if isinstance(error, GitFailed) else []
         words = redact(one_line(" ".join(said))) or getattr(error, "message", "")
         hint = getattr(error, "hint", "") or "settle it with the hook, then run it again"
-        raise Refused(f"the commit of {', '.join(files)} did not go through: {words}", hint=hint) from error
+        raise Refused(f"the commit of {_few(files)} did not go through: {words}", hint=hint) from error
     return done
+
+
+def _few(paths: Iterable[str]) -> str:
+    names = list(paths)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _set_mode(place: Path, mode: str | None) -> None:
+    """As Git has it: executable, or not; None leaves it."""
+    now = place.stat().st_mode & 0o777
+    wanted = now if mode is None else (now | (now & 0o444) >> 2) if mode == "100755" else now & ~0o111
+    if wanted != now:
+        place.chmod(wanted)
+
+
+def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
+    """Hooks would inherit literal pathspecs, and theirs (`git diff -- '*.py'`) would find nothing."""
+    with tempfile.TemporaryDirectory(prefix="modelver-paths-") as folder:
+        for name, paths in (("new", [p for p, data in files.items() if data is not None]), ("all", list(files))):
+            named = "\0".join(f":(top,literal){path}" for path in paths)
+            Path(folder, name).write_bytes(named.encode("utf-8", "surrogateescape"))
+        if any(data is not None for data in files.values()):
+            spec = f"--pathspec-from-file={folder}/new"
+            git.run("add", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
+        spec = f"--pathspec-from-file={folder}/all"
+        git.run(
+            "commit", "--quiet", "--only", "-F", "-", spec, "--pathspec-file-nul", stdin=message.encode(), literal=False
+        )
 
 
 def undo_commit(repository: Repository, before: Before) -> bool:
@@ -222,12 +248,6 @@ def _remove_folders(repository: Repository, before: Before) -> None:
             (_work_tree(repository) / folder).rmdir()
         except OSError:
             return
-
-
-def blob_id(data: bytes, like: str) -> str:
-    """The Git id of a blob, in the object format of the id `like`."""
-    algorithm = "sha1" if len(like) == 40 else "sha256"
-    return hashlib.new(algorithm, b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
 def _staged(git: GitProcess, path: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,7 +39,9 @@ class Journal:
     remote: str | None = None
     """Set when they are pushed there first: what the remote has decides whether to finish."""
     before: Before | None = None
-    """What a card's commit found."""
+    """What our commit found."""
+    rest: str = ""
+    """What else is under way, for the command that settles it."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ def read_journal(state_dir: Path) -> Journal | None:
             drops=_pairs(raw["drops"]),
             remote=raw["remote"],
             before=_before(raw["before"]) if raw["before"] is not None else None,
+            rest=str(raw.get("rest", "")),
         )
     except FileNotFoundError:
         return None
@@ -99,10 +102,11 @@ def _pairs(raw: object) -> tuple[Ref, ...]:
     return tuple((str(name), str(oid)) for name, oid in raw)
 
 
-def recover(repository: Repository) -> str | None:
+def recover(repository: Repository, rest: Callable[[str], None] | None = None) -> str | None:
     """Finish or undo what a killed command left; what was done, in words, or None when nothing was left.
 
-    The caller holds the lock.  Raises `EnvironmentProblem` when the remote must be asked and cannot be.
+    The caller holds the lock; `rest` settles what the journal says of more than Git, once Git's part is settled.
+    Raises `EnvironmentProblem` when the remote must be asked and cannot be.
     """
     (repository.state_dir / "journal.new").unlink(missing_ok=True)
     if not (repository.state_dir / "journal").exists():
@@ -110,6 +114,8 @@ def recover(repository: Repository) -> str | None:
     journal = read_journal(repository.state_dir)
     # Written in one step, an unreadable one is damage from outside: it cannot be followed, nor block for ever.
     said = _settle(repository, journal) if journal is not None else "a journal that cannot be read was dropped"
+    if journal is not None and journal.rest and rest is not None:
+        rest(journal.rest)
     clear_journal(repository.state_dir)
     return said
 

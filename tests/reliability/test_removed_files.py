@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dvc_modelver.core.overlay import Files
 from dvc_modelver.errors import Refused
-from dvc_modelver.gitio.commits import Before, CardCommit, Files, child_commit, commit_only, look_before, undo_commit
+from dvc_modelver.gitio.commits import Before, CardCommit, child_commit, commit_only, look_before, undo_commit
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.repository import Repository, open_repository
 from dvc_modelver.gitio.worktree import Uncommitted, read_known
