@@ -15,6 +15,7 @@ from dvc_modelver.core.facts import Source
 from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
+from dvc_modelver.core.verification import moved, no_bytes_named, no_commit, record_differs, vanished
 from dvc_modelver.gitio.journal import read_journal
 from dvc_modelver.gitio.refs import read_broken_refs
 
@@ -88,9 +89,9 @@ def _tag_fault(
         return problem, f"git tag -d -- '{ref.name}', then fetch or make it again"
     first = project.seen.oids.get(ref.name)
     if first is not None and first != ref.oid:
-        return f"it was moved: this clone first saw it as {first[:12]}", "ask who moved it; git fetch --tags --force"
+        return moved(first)
     if project.objects.commit(ref.target or "") is None:
-        return f"its commit {(ref.target or '')[:12]} is not here", "git fetch --tags"
+        return no_commit(ref.target or "")
     if name.event is Event.RELEASE and tag is not None:
         return _version_fault(project, model, ref, tag, at_hand)
     return None
@@ -101,25 +102,16 @@ def _version_fault(
 ) -> tuple[str, str] | None:
     facts = artifact_at(project, model.name, ref.target or "", at_hand, tag.record)
     if facts.source is Source.MISSING:
-        return (
-            f"its commit does not say which bytes it is: {facts.problem}",
-            "release a sound version; withdraw this one",
-        )
-    record = tag.record
-    if record is not None and record.digest is not None and facts.digest not in (None, record.digest):
-        return f"its record says {record.digest}, its commit {facts.digest}", "do not use it; withdraw it"
-    return None
+        return no_bytes_named(facts.problem)
+    return record_differs(tag.record, facts) if tag.record is not None else None
 
 
 def _vanished(project: Project) -> Iterator[Problem]:
     here = {ref.name for ref in project.tags.all()}
     for name, oid in project.seen.oids.items():
         if name not in here and parse_tag_name(name) is not None:
-            yield Problem(
-                ref=f"refs/tags/{name}",
-                problem="this clone has seen it, and it is gone",
-                remedy=f"git fetch --tags; or, while the object is here, git tag -- '{name}' {oid}",
-            )
+            problem, remedy = vanished(name, oid)
+            yield Problem(ref=f"refs/tags/{name}", problem=problem, remedy=remedy)
 
 
 def _unfinished(project: Project) -> Iterator[Problem]:

@@ -74,10 +74,16 @@ def exclusive(project: Project, dry_run: bool, *, inside_dvc: bool = False) -> I
     if not inside_dvc:
         refuse_inside_dvc(project)
     with writing(project.repository.state_dir):
-        said = recover(project.repository)
+        said = recover(project.repository, lambda rest: _settle_bytes(project, rest))
         if said is not None:
             project.around.say(f"note: {said}")
         yield
+
+
+def _settle_bytes(project: Project, rest: str) -> None:
+    from dvc_modelver.commands.rollbackbytes import settle
+
+    settle(project, rest)
 
 
 def refuse_inside_dvc(project: Project) -> None:
