@@ -68,19 +68,17 @@ def _several(found: Comparison, title: str, names: Sequence[str], rows: Iterator
 
 def _significance(found: Comparison) -> Iterator[tuple[str, ...]]:
     """The intervals of the differences, then the tests."""
-    from dvc_modelver.cards.tables import number
-
     several = len({row.file for row in found.metrics}) > 1
     for row in found.metrics:
         for point, interval in zip(found.points, row.intervals, strict=False):
             if interval is not None:
-                span = f"{number(interval.low)} to {number(interval.high)} ({interval.level:.0%})"
+                span = f"{interval.low:+.3g} to {interval.high:+.3g} ({interval.level:.0%})"
                 words = span if interval.excludes_zero else f"{span}, may be chance"
                 yield _label(row.file, row.key, several), point.ref, words, interval.method
     for file in found.predictions:
         for point, judged in zip(found.points, file.values, strict=True):
             for test in judged.tests if judged is not None else ():
-                yield file.path, point.ref, f"p = {number(test.p_value)}", f"{test.name}: {test.detail}"
+                yield file.path, point.ref, f"p = {test.p_value:.2g}", f"{test.name}: {test.detail}"
 
 
 def _tables(found: Comparison) -> Iterator[tuple[str, ...]]:

@@ -74,7 +74,10 @@ NEXT = (
     "modelver show digits@v0.2.0",
     "modelver card show digits",
     "modelver get digits@v0.1.0 -o fetched/first.joblib",
+    "modelver compare digits@v0.1.0 digits@v0.2.0 --html comparison.html",
+    "modelver lineage digits#prod",
     "modelver promote digits@v0.1.0 prod",
+    "modelver rollback digits --dry-run",
     "modelver history digits",
     "gto show",
 )
@@ -114,8 +117,8 @@ def story(template: Path) -> tuple[Step, ...]:
         ),
         Step(line="modelver list"),
         Step(
-            line="python src/compare.py digits@v0.1.0 digits@v0.2.0",
-            note="Is the new one better? Each version's metrics are those of its own commit.",
+            line="modelver compare digits@v0.1.0 digits@v0.2.0 --only-changed | grep -v by_digit",
+            note="Is the new one better, and is that more than chance? Both tracked what they predicted.",
         ),
         Step(line="modelver promote digits#staging prod -m 'Better by every metric' --push"),
         Step(line="modelver history"),

@@ -67,25 +67,46 @@ def test_demo_walks_through_a_models_life(
 
     run_dvc(git, ["status", "-q"], ["status", "-q", "-c"])
     assert git("status", "--porcelain") == ""
+    _check_comparison(modelver, git)
     assert (git.path / "fetched/digits.joblib").read_bytes() == (git.path / "models/digits.joblib").read_bytes()
 
     lines = result.out.splitlines()
     read, truth = (next(line for line in lines if line.startswith(start)).split()[1:] for start in ("reads:", "truth:"))
     assert len(read) == len(truth) == 12
     assert sum(one == other for one, other in zip(read, truth, strict=True)) >= 10
-    assert len(lines) <= 120
+    assert len(lines) <= 145
     assert "\x1b" not in result.out
     assert result.err == ""
 
     first = lines.index("Try next:") + 1
     assert f"cd {shlex.quote(str(git.path))}" in lines[first]
     follow = [shlex.split(line) for line in lines[first + 1 :] if not line.startswith("  export ")]
-    assert len(follow) == 6
+    assert len(follow) == 9
     for program, *words in follow:
         if program == "modelver":
             modelver(*words, cwd=git)
         else:
             assert (program, words) == ("gto", ["show"])
+
+
+def _check_comparison(modelver: Modelver, git: Git) -> None:
+    """The two versions differ as DVC says, and more than by chance; the way back and forth gives the same bytes."""
+    points = ("digits@v0.1.0", "digits@v0.2.0")
+    answer = modelver("compare", *points, "--json", cwd=git).json
+    for section, what in (("metrics", "metrics"), ("params", "params")):
+        said = json.loads(run_dvc(git, [what, "diff", *points, "--json", "--all"]))
+        theirs = {(file, key): (row["old"], row["new"]) for file, keys in said.items() for key, row in keys.items()}
+        assert {(row["file"], row["key"]): tuple(row["values"]) for row in answer[section]} == theirs
+    (accuracy,) = (row for row in answer["metrics"] if row["key"] == "accuracy")
+    assert 0 < accuracy["intervals"][1]["low"] < accuracy["deltas"][1] < accuracy["intervals"][1]["high"]
+    (test,) = answer["predictions"][0]["values"][1]["tests"]
+    assert test["p_value"] < 0.001
+    start = git("rev-parse", "HEAD^{tree}")
+    for version in ("v0.1.0", "v0.2.0"):
+        modelver("rollback", "digits", version, cwd=git)
+        run_dvc(git, ["status", "-q"])
+    assert git("rev-parse", "HEAD^{tree}") == start
+    git("reset", "-q", "--hard", "HEAD~2")
 
 
 STORY = (

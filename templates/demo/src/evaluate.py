@@ -24,4 +24,4 @@ metrics = {
 }
 Path("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 rows = "".join(f"{actual},{guess}\n" for actual, guess in zip(truth, predicted, strict=True))
-Path("confusion.csv").write_text(f"actual,predicted\n{rows}")
+Path("predictions.csv").write_text(f"actual,predicted\n{rows}")
