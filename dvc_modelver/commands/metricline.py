@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
-from dvc_modelver.commands.commitfacts import commit_facts, read_ahead
 from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.versionnumbers import AT_ONCE, NumbersReader
 from dvc_modelver.core.facts import Scalar, Values
-from dvc_modelver.core.metrics import direction, is_number
+from dvc_modelver.core.metrics import as_number, direction
 from dvc_modelver.core.names import near
 from dvc_modelver.core.references import Reference
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tagobjects import EPOCH
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import BadInput, ModelverError, NotFound
-
-_AT_ONCE = 100
-"""Versions whose files are held in memory together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +83,14 @@ def metric_line(project: Project, reference: Reference, metric: str) -> MetricLi
 def _read(project: Project, model: Model, problems: list[str]) -> Iterator[tuple[Version, Values]]:
     versions = model.versions
     with Bytes(project) as at_hand:
-        for start in range(0, len(versions), _AT_ONCE):
-            some = versions[start : start + _AT_ONCE]
-            read_ahead(project, model.name, [model.release_ref(version).target or "" for version in some])
-            for version in some:
-                commit = model.release_ref(version).target or ""
-                try:
-                    yield version, commit_facts(project, model.name, commit, at_hand).metrics
-                except ModelverError as error:
-                    problems.append(f"{model.name}@{version}: {error.message}")
-                    yield version, {}
+        reader = NumbersReader(project, model.name, at_hand)
+        for start in range(0, len(versions), AT_ONCE):
+            some = [(version, model.release_ref(version).target or "") for version in versions[start : start + AT_ONCE]]
+            reader.read_ahead([commit for _, commit in some])
+            for version, commit in some:
+                yield version, reader.read(commit, f"{model.name}@{version}").metrics
+        reader.remember()
+    problems += reader.problems
 
 
 def _matching(known: Sequence[tuple[str, str]], metric: str, name: str) -> list[tuple[str, str]]:
@@ -132,7 +128,7 @@ def _measured(project: Project, model: Model, values: Sequence[tuple[Version, Sc
     for version, value in values:
         ref = model.release_ref(version)
         tag = project.objects.tags([ref.oid]).get(ref.oid)
-        number = float(value) if is_number(value) else None
+        number = as_number(value)
         yield Measured(
             version=version,
             at=tag.at if tag is not None else EPOCH,
@@ -150,7 +146,8 @@ def write_svg(line: MetricLine, target: Path) -> None:
     from dvc_modelver.commands.outputs import write_output
     from dvc_modelver.core.plots import PlotData, PlotKind, Series
 
-    points = tuple((float(n), float(m.value)) for n, m in enumerate(line.versions, 1) if is_number(m.value))
+    numbers = ((float(n), as_number(m.value)) for n, m in enumerate(line.versions, 1))
+    points = tuple((n, number) for n, number in numbers if number is not None and math.isfinite(number))
     if not points:
         raise BadInput(f"{line.key} of {line.name} has no number to draw", hint="name another metric")
     first, last = line.versions[0].version, line.versions[-1].version
@@ -166,8 +163,9 @@ def write_svg(line: MetricLine, target: Path) -> None:
 
 def bars(line: MetricLine, width: int = 20) -> Mapping[Version, str]:
     """A bar for each version, from nothing for the least to `width` characters for the most."""
-    numbers = {m.version: float(m.value) for m in line.versions if is_number(m.value)}
-    finite = [value for value in numbers.values() if abs(value) < float("inf")]
+    known = ((m.version, as_number(m.value)) for m in line.versions)
+    numbers = {version: number for version, number in known if number is not None and math.isfinite(number)}
+    finite = list(numbers.values())
     low, span = (min(finite), max(finite) - min(finite)) if finite else (0.0, 0.0)
-    share = {v: (value - low) / span if span else 1.0 for v, value in numbers.items() if abs(value) < float("inf")}
+    share = {v: (value - low) / span if span else 1.0 for v, value in numbers.items()}
     return {v: "█" * max(1, round(part * width)) for v, part in share.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dvc_modelver.core.facts import Scalar
-from dvc_modelver.core.metrics import is_number
+from dvc_modelver.core.metrics import as_number
 
 
 class State(str, Enum):
@@ -21,16 +21,6 @@ class State(str, Enum):
     BAD = "bad"
     UNKNOWN = "unknown"
     """There is no number, or it is not of this state of the files."""
-
-
-def as_number(value: Scalar) -> float | None:
-    """A metric's value to compare with others; None for what is no number.  Past a float's range it is infinite."""
-    if not is_number(value):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
 
 
 def is_better(one: float, other: float, better: str) -> bool:

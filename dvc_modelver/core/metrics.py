@@ -79,6 +79,16 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def as_number(value: object) -> float | None:
+    """A metric's value to compare with others; None for what is no number.  Past a float's range it is infinite."""
+    if not is_number(value):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
 def same(one: object, other: object) -> bool:
     """Whether two scalars mean the same: `1` and `1.0` do, NaN and NaN do, `1` and `true` or `"1"` do not."""
     if isinstance(one, bool) is not isinstance(other, bool):
