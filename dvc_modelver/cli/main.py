@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "lineage": "Show where a version comes from.",
     "impact": "Say what was made from a file.",
     "bisect": "Find where a metric went wrong.",
+    "reproduce": "Rebuild a version, and compare.",
     "promote": "Put a version into a stage.",
     "rollback": "Go back to what an earlier version was made of.",
     "withdraw": "Empty a stage, or withdraw a version.",

@@ -14,6 +14,7 @@ from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
 from dvc_modelver.core.facts import Values
+from dvc_modelver.core.notes import REPRODUCTION, Note
 from dvc_modelver.core.references import Reference
 from dvc_modelver.core.sizes import size
 from dvc_modelver.core.text import one_line
@@ -194,11 +195,34 @@ def version_answer(facts: VersionFacts) -> Answer:
             "data": [{"path": o.path, "digest": o.digest, "size": o.size} for o in facts.facts.data],
             "environment": facts.environment,
             "card": facts.card,
+            "notes": [_note_json(note) for note in facts.notes.notes],
         },
         lines=tuple(_lines(facts)),
         table=None,
-        notes=tuple(f"warning: {problem.problem}" for problem in facts.facts.problems),
+        notes=tuple(
+            f"warning: {problem}"
+            for problem in (*(found.problem for found in facts.facts.problems), *facts.notes.problems)
+        ),
     )
+
+
+def _note_json(note: Note) -> Json:
+    return {**note.facts, "at": note.at, "kind": note.kind, "by": author_json(note.by)}
+
+
+_REPRODUCED = {
+    "identical": "reproduced identically",
+    "equivalent": "reproduced with other bytes, and the same metrics",
+    "different": "rebuilt, and came out different",
+}
+
+
+def _note_line(note: Note) -> str:
+    """One note for people; what its kind says beyond that is in the JSON."""
+    verdict = note.facts.get("verdict")
+    known = _REPRODUCED.get(verdict) if note.kind == REPRODUCTION and isinstance(verdict, str) else None
+    by = f" by {note.by.name}" if note.by is not None else ""
+    return one_line(f"{known or note.kind} on {day(note.at)}{by}", 200)
 
 
 def _lines(facts: VersionFacts) -> list[str]:
@@ -228,6 +252,8 @@ def _lines(facts: VersionFacts) -> list[str]:
         lines += ["", "data", *(f"  {one_line(o.path)}  {o.digest or '-'}  {size(o.size)}" for o in facts.facts.data)]
     if facts.environment is not None:
         lines += ["", f"environment  {one_line(str(facts.environment['file']))}", *_environment(facts.environment)]
+    if facts.notes.notes:
+        lines += ["", "notes", *(f"  {_note_line(note)}" for note in facts.notes.notes)]
     return lines
 
 

@@ -8,14 +8,15 @@ from datetime import datetime
 
 from dvc_modelver.commands.bisectcauses import Cause, Side, causes
 from dvc_modelver.commands.bisectcommits import History, Known, Reader, value_in
-from dvc_modelver.commands.bisectrepro import Builder, refuse_inside_dvc
+from dvc_modelver.commands.bisectrepro import Builder
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import commit_facts
 from dvc_modelver.commands.metricline import MetricLine, metric_line
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.bisection import Judge, State, Turn, as_number, drops, is_better
+from dvc_modelver.commands.workbench import refuse_inside_dvc
+from dvc_modelver.core.bisection import Judge, State, Turn, drops, is_better
 from dvc_modelver.core.facts import Scalar
-from dvc_modelver.core.metrics import label
+from dvc_modelver.core.metrics import as_number, label
 from dvc_modelver.core.references import Reference, parse_reference, resolve_version
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.secrets import redact_text
@@ -118,7 +119,7 @@ def bisect(project: Project, request: BisectRequest, confirm: Confirm = lambda c
     """
     _check(request)
     if request.repro:
-        refuse_inside_dvc(project)
+        refuse_inside_dvc(project, "bisect --repro")
     reference = project.resolve(request.name)
     if reference.version is not None or reference.stage is not None or reference.latest:
         raise BadInput("bisect is over several versions", hint=f"name them: {reference.name} --good V --bad V")
@@ -241,10 +242,14 @@ class _Versions:
         """The last good version and the first bad one behind it; what is around them is noted."""
         found = drops([row.state for row in self.rows])
         *earlier, last = found
-        self.notes += [
-            f"{self.rows[drop.bad].version} was bad too ({self.rows[drop.bad].value}), and a later version recovered"
-            for drop in earlier
-        ]
+        recovered = [self.rows[drop.bad] for drop in earlier]
+        if len(recovered) <= 3:
+            self.notes += [
+                f"{row.version} was bad too ({row.value}), and a later version recovered" for row in recovered
+            ]
+        else:
+            names = _listed([str(row.version) for row in recovered])
+            self.notes.append(f"{len(recovered)} versions before were bad too, and later ones recovered: {names}")
         between = [str(row.version) for row in self.rows[last.good + 1 : last.bad]]
         if between:
             self.notes.append(f"not known between them, as {self.key} is not at hand: {_listed(between)}")

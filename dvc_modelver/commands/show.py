@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import artifact_at, commit_facts, read_ahead
 from dvc_modelver.commands.factscache import CommitFacts
+from dvc_modelver.commands.notes import read_notes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import ArtifactFacts, Values
+from dvc_modelver.core.notes import Notes
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
@@ -64,6 +66,8 @@ class VersionFacts:
     """Params, metrics and data, as its commit has them."""
     card: str | None = None
     """Path of the model's card in its commit."""
+    notes: Notes = field(default_factory=Notes)
+    """What arrived after the release."""
 
     @property
     def params(self) -> Values:
@@ -104,7 +108,8 @@ def show_version(project: Project, reference: Reference) -> VersionFacts:
     with Bytes(project) as at_hand:
         row = _row(project, model, version, _stages_by_version(model), at_hand)
         facts = commit_facts(project, model.name, row.commit, at_hand)
-        return VersionFacts(row=row, facts=facts, card=_card(project, row))
+        notes = read_notes(project, model.release_ref(version).oid)
+        return VersionFacts(row=row, facts=facts, card=_card(project, row), notes=notes)
 
 
 def _card(project: Project, row: VersionRow) -> str | None:

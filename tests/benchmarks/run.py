@@ -30,13 +30,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks import make_repo  # noqa: E402
+from tests.benchmarks import bytes_repo, make_repo  # noqa: E402
 from tests.support.environment import isolated_env, prepare_home  # noqa: E402
 
 MODELVER = (sys.executable, "-m", "dvc_modelver")
 GTO = str(Path(sys.executable).with_name("gto"))
 DVC = str(Path(sys.executable).with_name("dvc"))
 MIB = 1 << 20
+CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +394,115 @@ class Bench:
         )
         remove()
 
+    # -- bytes -----------------------------------------------------------
+
+    def bytes_repo(self, name: str, *, files: int, size: int, differ: float, link: str) -> Path:
+        """See `bytes_repo.build`."""
+        path = self.folder / name
+        if not path.exists():
+            print(f"building {name} ...", file=sys.stderr)
+            bytes_repo.build(path, self.env, files=files, size=size, differ=differ, link=link)
+        return path
+
+    def _at_start(self, repo: Path, link: str, *, known: bool = False) -> None:
+        """At v0.2.0 with its bytes put anew; nothing is remembered, unless `known`."""
+        self._git(repo, "reset", "-q", "--hard", "bench@v0.2.0")
+        bytes_repo.place(repo, link)
+        if not known:
+            self._forget(repo)
+
+    def row_rollback_1gb(self) -> Iterator[Comparison]:
+        repo = self.bytes_repo("one-file", files=1, size=self.sizes.big_mb * 1_000_000, differ=1, link="copy")
+        copy = self.folder / "copied.bin"
+        start = functools.partial(self._at_start, repo, "copy")
+        start()
+        source = str(bytes_repo.object_of(repo))
+        back = self.modelver(repo, "rollback", "bench", "v0.1.0")
+        hashing = [Command([*_sha256(), source], self.folder), Command(["cp", source, str(copy)], self.folder)]
+        yield Comparison(
+            row="rollback-1GB",
+            work=f"modelver rollback, one file of {self.sizes.big_mb:,} MB, copied",
+            against="sha256sum, cp",
+            ours=Side([back], start),
+            theirs=Side(hashing, functools.partial(copy.unlink, missing_ok=True)),
+            budget=1.3,
+        )
+
+        def again() -> None:
+            self._at_start(repo, "copy", known=True)
+            for version in ("v0.1.0", "v0.2.0"):
+                subprocess.run(
+                    [*MODELVER, "rollback", "bench", version],
+                    cwd=repo,
+                    env=self.env,
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
+            time.sleep(3)  # what was written just now is never taken for unchanged
+            subprocess.run(
+                [*MODELVER, "rollback", "bench", "--dry-run"],
+                cwd=repo,
+                env=self.env,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+
+        dvc = Command([sys.executable, "-c", "import dvc.repo"], self.folder)
+        cp = Command(["cp", "--reflink=auto", source, str(copy)], self.folder)
+        yield Comparison(
+            row="rollback-1GB",
+            work="the same again",
+            against="cp, py+typer, import dvc.repo",
+            ours=Side([back], again),
+            theirs=Side([cp, self.typer(), dvc], functools.partial(copy.unlink, missing_ok=True)),
+            budget=1.5,
+        )
+        copy.unlink(missing_ok=True)
+
+    def row_rollback_10k_files(self) -> Iterator[Comparison]:
+        repo = self.bytes_repo("many-files", files=10 * self.sizes.versions, size=2000, differ=0.1, link="hardlink")
+        start = functools.partial(self._at_start, repo, "hardlink")
+        checkout = [Command(["git", "checkout", "-q", "bench@v0.1.0"], repo), Command([DVC, "checkout", "-q"], repo)]
+
+        def theirs() -> None:
+            self._git(repo, "checkout", "-q", "-f", "-B", "main")
+            start()
+
+        yield Comparison(
+            row="rollback-10k-files",
+            work=f"modelver rollback, {10 * self.sizes.versions:,} files, a tenth differs, hard links",
+            against="git checkout TAG, dvc checkout",
+            ours=Side([self.modelver(repo, "rollback", "bench", "v0.1.0")], theirs),
+            theirs=Side(checkout, theirs),
+            budget=1,
+        )
+        theirs()
+
+    def row_verify(self) -> Iterator[Comparison]:
+        size = 2 * self.sizes.big_mb * 1_000_000 // 20
+        repo = self.bytes_repo("twenty-files", files=20, size=size, differ=0.05, link="hardlink")
+        files = sorted(str(path) for path in (repo / "models/bench").iterdir())
+        halves = [files[n::CORES] for n in range(CORES)]
+        shell = " & ".join(f"{' '.join(_md5())} {' '.join(half)} >/dev/null" for half in halves)
+        ours = self.modelver(repo, "verify", "bench@v0.2.0")
+        yield Comparison(
+            row="verify",
+            work=f"modelver verify, {20 * size // 1_000_000:,} MB in 20 files",
+            against="md5sum of all, on every core",
+            ours=Side([ours], functools.partial(self._forget, repo)),
+            theirs=Side([Command(["sh", "-c", f"{shell} & wait"], repo)]),
+            budget=1.3,
+        )
+        stat = Command(["stat", *files], repo)
+        yield Comparison(
+            row="verify",
+            work="the same again",
+            against="py+typer, stat of all",
+            ours=Side([ours]),
+            theirs=Side([self.typer(), stat]),
+            budget=3,
+        )
+
     @functools.cached_property
     def carded(self) -> Path:
         """50 models of 40 versions, each with its card, all committed."""
@@ -660,12 +770,19 @@ ROWS = (
     "lineage-cold",
     "lineage-warm",
     "impact",
+    "rollback-1gb",
+    "rollback-10k-files",
+    "verify",
     "memory",
 )
 
 
 def _sha256() -> list[str]:
     return ["sha256sum"] if shutil.which("sha256sum") else ["shasum", "-a", "256"]
+
+
+def _md5() -> list[str]:
+    return ["md5sum"] if shutil.which("md5sum") else ["md5", "-q"]
 
 
 def _seconds(samples: Sequence[Sample]) -> str:

@@ -82,6 +82,7 @@ SHOW_VERSION = {
     "data": [{"path": str, "digest": (MD5, None), "size": (int, None)}],
     "environment": (dict, None),
     "card": (str, None),
+    "notes": [{"at": TIME, "kind": str, "by": (AUTHOR, None)}],
 }
 EVENTS = one_of("release", "withdraw-version", "promote", "withdraw-stage", "retire")
 HISTORY = {
