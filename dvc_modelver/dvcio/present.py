@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,11 @@ class Present:
     folders: set[str] = field(default_factory=set)
 
 
-def check_path(root: Path, path: str) -> None:
+def check_path(root: Path, path: str, outputs: Collection[str] = ()) -> None:
     """Refuse a path that may not be written to: outside the root, in `.git` or `.dvc`, or through a symbolic link.
+
+    Args:
+        outputs: paths that `look` is asked for too: a link there is seen by it.
 
     Raises:
         Refused: names it.
@@ -40,7 +43,7 @@ def check_path(root: Path, path: str) -> None:
     if problem is not None:
         raise Refused(f"{shown(path)} cannot be restored: {problem}")
     for parent in parents(path):
-        if os.path.islink(root / parent):
+        if parent not in outputs and os.path.islink(root / parent):
             message = f"{shown(path)} cannot be restored: {shown(parent)} is a symbolic link"
             raise Refused(message, hint="move it away, and put a directory there")
 

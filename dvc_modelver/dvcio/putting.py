@@ -169,9 +169,8 @@ class Restore:
 
     def _remember(self) -> None:
         """The copies that were just made need not be hashed next time."""
-        rows = [(self._steps.place(path), oid) for path, oid in self._wanted()]
-        copies = [(place, oid) for place, oid in rows if _is_copy(os.lstat(place))]
-        self._filler.memory.keep_written([(place, {oid.hash_name: oid.hex}) for place, oid in copies])
+        copies = [row for row in self._steps.written() if _is_copy(row[1])]
+        self._filler.memory.keep_written([(place, state, {oid.hash_name: oid.hex}) for place, state, oid in copies])
 
 
 def _is_copy(state: os.stat_result) -> bool:

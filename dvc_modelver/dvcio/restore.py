@@ -11,8 +11,9 @@ from dvc_modelver.core.facts import Output
 from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.dvcio.cache import Cache
 from dvc_modelver.dvcio.config import DvcConfig
-from dvc_modelver.dvcio.digests import ToHash, hash_all
+from dvc_modelver.dvcio.digests import ToHash, are_equal, hash_all
 from dvc_modelver.dvcio.filling import Filler, refuse_corrupt
+from dvc_modelver.dvcio.hashing import CHUNK
 from dvc_modelver.dvcio.hashmemory import HashMemory
 from dvc_modelver.dvcio.links import Linker
 from dvc_modelver.dvcio.listing import ObjectId
@@ -28,7 +29,7 @@ __all__ = ["Restore", "Row", "plan_restore"]
 
 Row = tuple[Output | None, Output | None]
 """What HEAD names at a path, and what is wanted there; None: nothing."""
-Digests = Mapping[tuple[Path, str], str]
+Digests = Mapping[tuple[str, str], str]
 
 
 def plan_restore(
@@ -77,16 +78,18 @@ class _Planner:
         self._filler, root, cache = filler, filler.root, filler.cache
         self._tops = sorted({output.path for row in rows for output in row if output is not None})
         for path in self._tops:
-            check_path(root, path)
+            check_path(root, path, self._tops)
         self._new = wanted_side((new for _, new in rows if new is not None), cache)
         self._old = saved_side((old for old, _ in rows if old is not None), cache)
         self._objects = find_objects({*self._new.files.values(), *self._old.files.values()}, cache)
         refuse_missing(self._new, self._objects)
+        filler.places.update({oid: place for oid, (place, _) in self._objects.found.items()})
         self._present = look(root, self._tops)
 
     def plan(self, progress: Progress) -> Plan:
         """Decide every file, or refuse."""
         shared = dict(self._shared())
+        shared.update(self._twins(shared))
         digests = hash_all(self._jobs(shared), self._filler.memory, progress=progress)
         now = {path: self._which(path, shared, digests) for path in self._present.files}
         wrong = {o for o in self._objects.found if digests.get(self._objects.key(o), o.hex) != o.hex}
@@ -108,6 +111,9 @@ class _Planner:
         places = (folder, *parents(folder))
         return any(p in self._new.files or (p in self._old.folders and p not in self._new.folders) for p in places)
 
+    def _place(self, path: str) -> str:
+        return f"{self._filler.root}{os.sep}{path}"
+
     def _candidates(self, path: str) -> list[ObjectId]:
         return [oid for side in (self._new, self._old) if (oid := side.files.get(path)) is not None]
 
@@ -119,10 +125,22 @@ class _Planner:
                     yield path, oid
                     break
 
+    def _twins(self, shared: Mapping[str, ObjectId]) -> Iterator[tuple[str, ObjectId]]:
+        """Large files that go and equal the object that HEAD names: hashing that object, which is needed, is enough."""
+        for path, state in self._present.files.items():
+            old = self._old.files.get(path)
+            if path in shared or old is None or old not in self._objects.found or old == self._new.files.get(path):
+                continue
+            place, of_object = self._objects.found[old]
+            large = stat.S_ISREG(state.st_mode) and state.st_size == of_object.st_size >= CHUNK
+            known = large and self._filler.memory.known(self._place(path), state=state)
+            if large and not known and are_equal(self._place(path), place):
+                yield path, old
+
     def _is_object(self, path: str, state: os.stat_result, oid: ObjectId) -> bool:
         if stat.S_ISLNK(state.st_mode):
             try:
-                state = os.stat(self._filler.root / path)
+                state = os.stat(self._place(path))
             except OSError:
                 return False
         return os.path.samestat(state, self._objects.found[oid][1])
@@ -132,7 +150,7 @@ class _Planner:
         for path, state in self._present.files.items():
             if path not in shared and stat.S_ISREG(state.st_mode):
                 for name in {oid.hash_name for oid in self._candidates(path)}:
-                    yield ToHash(self._filler.root / path, name, state, path)
+                    yield ToHash(self._place(path), name, state, path)
         for oid, path in self._needed(shared).items():
             place, state = self._objects.found[oid]
             yield ToHash(place, oid.hash_name, state, path)
@@ -156,7 +174,7 @@ class _Planner:
         """The object whose bytes lie at `path`: the wanted one, the one that HEAD names, or None: neither."""
         if path in shared:
             return shared[path]
-        place = self._filler.root / path
+        place = self._place(path)
         return next((oid for oid in self._candidates(path) if digests.get((place, oid.hash_name)) == oid.hex), None)
 
     def _refuse(self, now: Mapping[str, ObjectId | None], wrong: set[ObjectId]) -> None:

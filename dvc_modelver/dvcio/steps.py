@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,8 @@ class Steps:
     def __init__(self, filler: Filler) -> None:
         self._filler = filler
         self._done: list[_Step] = []
+        self._folders: set[str] = set()
+        """Directories that are known to be there."""
 
     def place(self, path: str) -> Path:
         """`path` in the file system."""
@@ -78,17 +80,25 @@ class Steps:
 
     def make_folder(self, path: str) -> None:
         """Make a directory, when it is not there."""
-        if not self.place(path).is_dir():
+        if path not in self._folders and not self.place(path).is_dir():
             self._done.append(_Step(path, made=True))
             self.place(path).mkdir()
+        self._folders.add(path)
 
     def remove_folder(self, path: str) -> None:
         """Remove a directory, when nothing is in it."""
         self._done.append(_Step(path))
+        self._folders.discard(path)
         try:
             self.place(path).rmdir()
         except OSError:
             self._done.pop()
+
+    def written(self) -> Iterator[tuple[Path, os.stat_result, ObjectId]]:
+        """The files that were put, as they were when they were ready."""
+        for step in self._done:
+            if step.change is not None and step.change.new is not None and step.after is not None:
+                yield self.place(step.path), step.after, step.change.new
 
     def undo(self) -> None:
         """Undo all steps, the last first.
@@ -97,6 +107,7 @@ class Steps:
             Refused: names files that somebody has changed since; they stay as they are, the others are put back.
             OSError: disk full, no permission.
         """
+        self._folders.clear()
         steps, kept = self._done[::-1], []
         back = [(step.path, step.change.old) for step in steps if step.change is not None]
         wanted = [(path, oid) for path, oid in back if oid is not None]
@@ -127,7 +138,8 @@ class Steps:
 
     def _carried(self, change: Change, work: Callable[[], None]) -> None:
         """Do `work`; what is known of objects that are hard-linked stays known, though their ctime changes."""
-        places = [self._filler.cache.find(oid) for oid in (change.old, change.new) if oid is not None]
+        shared = self._filler.linker.shares or (change.before is not None and change.before.st_nlink > 1)
+        places = (self._filler.places.get(oid) for oid in (change.old, change.new) if shared and oid is not None)
         with ExitStack() as kept:
             for place in places:
                 if place is not None:

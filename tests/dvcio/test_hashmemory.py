@@ -133,6 +133,37 @@ def test_a_hard_link_does_not_make_it_forget(tmp_path: Path, place: Path) -> Non
     assert not mine.relinked(place, before)
 
 
+def test_what_we_wrote_ourselves_is_known_at_once(tmp_path: Path, place: Path) -> None:
+    """A file of this moment is remembered after one tick of its clock; a change after that makes it forget."""
+    mine = HashMemory(tmp_path / "memory")
+    assert not mine.keep(place, place.stat(), digest(place))
+    start = time.perf_counter()
+    state = place.stat()
+    mine.keep_written([(place, state, digest(place)), (tmp_path / "gone", state, digest(place))])
+    assert time.perf_counter() - start < 0.5
+    fine = place.stat().st_mtime_ns % 10**7 and place.stat().st_ctime_ns % 10**7
+    assert mine.known(place) == (digest(place) if fine else None)
+    rewritten(place)
+    assert mine.known(place) is None
+
+
+def test_of_a_coarse_clock_nothing_young_is_kept(tmp_path: Path, place: Path) -> None:
+    """Where stamps are whole seconds, a second change would leave no trace."""
+    os.utime(place, ns=(0, 10**9 * int(time.time())))
+    mine = HashMemory(tmp_path / "memory")
+    mine.keep_written([(place, place.stat(), digest(place))])
+    assert mine.known(place) is None
+
+
+def test_what_others_wrote_over_ours_is_not_known(tmp_path: Path, place: Path) -> None:
+    """The digest belongs to the file as it was written, not to what has come since."""
+    mine, state, wrong = HashMemory(tmp_path / "memory"), place.stat(), digest(place)
+    time.sleep(0.02)
+    place.write_bytes(b"DATA")
+    mine.keep_written([(place, state, wrong)])
+    assert mine.known(place) is None
+
+
 def test_two_processes_add_up(tmp_path: Path) -> None:
     """Each saves what it has learnt beside what the other has saved meanwhile."""
     one, two = tmp_path / "one", tmp_path / "two"
