@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dvc_modelver.dvcio.content import some_of
 from dvc_modelver.dvcio.paths import parents, shown
-from dvc_modelver.dvcio.workspace import ignored
+from dvc_modelver.dvcio.workspace import ignored_names
 from dvc_modelver.errors import Refused
 
 UNTRACKED, UNSAVED, BAD_COPY = "untracked", "unsaved", "bad copy"
@@ -63,5 +63,5 @@ def harmless(
     found = {path for path in free if stat.S_ISDIR(files[path].st_mode)}
     for folder in folders:
         below = {path.removeprefix(f"{folder}/") for path in free if path.startswith(f"{folder}/")}
-        found.update(f"{folder}/{name}" for name in ignored(root, root / folder, below))
+        found.update(f"{folder}/{name}" for name in ignored_names(root, root / folder, below))
     return found

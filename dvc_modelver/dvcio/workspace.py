@@ -113,7 +113,7 @@ def _compare_directory(
     led_out = [name for name, file in found.items() if file.is_symlink() and not _leads_into(file, allowed)]
     if led_out:
         return min(led_out)
-    ignored = ignored(root, place, found.keys() - (expected.files or {}).keys())
+    ignored = ignored_names(root, place, found.keys() - (expected.files or {}).keys())
     if expected.files is None:
         kept = {name: file for name, file in found.items() if name not in ignored}
         return None if _tree_md5(kept, expected.whole.hash_name, progress) == expected.whole.hex else ""
@@ -153,7 +153,7 @@ def _tree_md5(files: Mapping[str, Path], hash_name: str, progress: Progress) -> 
     return hashlib.md5(format_listing(zip(names, digests, strict=True)), usedforsecurity=False).hexdigest()
 
 
-def ignored(root: Path, place: Path, names: set[str]) -> set[str]:
+def ignored_names(root: Path, place: Path, names: set[str]) -> set[str]:
     """Those of `names` that a `.dvcignore` between the root and the file keeps out of DVC's sight."""
     ignored: set[str] = set()
     for directory, rules in _ignore_files(root, place) if names else ():
