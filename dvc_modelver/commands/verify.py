@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import artifact_at, read_ahead
-from dvc_modelver.commands.evidence import in_cache
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.verifyobjects import Chain
 from dvc_modelver.commands.verifyplaces import Found, Places, bring_back, removal
@@ -18,8 +17,9 @@ from dvc_modelver.core import verification as words
 from dvc_modelver.core.facts import ArtifactFacts
 from dvc_modelver.core.signatures import Signature, Trust, check_signature
 from dvc_modelver.core.tagobjects import TagObject, parse_tag_object
-from dvc_modelver.core.verification import Check, Fault, Link, Verified, fault
+from dvc_modelver.core.verification import Check, Fault, Link, Verified, fault, is_cached
 from dvc_modelver.errors import ModelverError
+from dvc_modelver.gitio.objects import Objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +96,11 @@ class _Run:
         self.places = Places(project)
         memory = HashMemory(project.state_dir / "cache" / "verify-1")
         self.hasher = Hasher(memory, force=options.force, threads=options.jobs, progress=project.around.progress)
-        commits: dict[str, list[str]] = {}
+        self._is_large = len(subjects) > 500
+        self._commits: dict[str, list[str]] = {}
         for subject in subjects:
             if subject.ref is not None and subject.ref.target is not None:
-                commits.setdefault(subject.name, []).append(subject.ref.target)
-        for name, some in commits.items():
-            # Objects that cannot be read are met again where they can be named.
-            with suppress(ModelverError):
-                read_ahead(project, name, some)
+                self._commits.setdefault(subject.name, []).append(subject.ref.target)
 
     # Before the bytes -------------------------------------------------------------------------------------------
 
@@ -182,19 +179,26 @@ class _Run:
 
     def _content(self, subject: Subject, tag: TagObject, raw: bytes, commit: str, begun: _Begun) -> Iterator[Check]:
         """Record, DVC files and card; and where the bytes are."""
-        facts = self._facts(subject, commit, tag)
+        if (commits := self._commits.pop(subject.name, None)) is not None:
+            self._next_model(subject.name, commits)
+        facts = artifact_at(self.project, subject.name, commit, self.at_hand, tag.record)
         check = words.check_record(tag, raw.decode("utf-8", "replace"), subject.name, subject.version, facts)
         yield check
         record = tag.record if check.ok else None
         yield self._files(facts, tag, commit)
         begun.card = self._card(tag, commit, subject)
         if facts.path is not None:
-            begun.where = "the DVC cache" if in_cache(facts) else "Git"
+            begun.where = "the DVC cache" if is_cached(facts) else "Git"
             begun.here = self.places.here(self.project.tree(commit), facts, record)
             begun.there = self.places.there(facts, record) if self.options.remote else None
 
-    def _facts(self, subject: Subject, commit: str, tag: TagObject) -> ArtifactFacts:
-        return artifact_at(self.project, subject.name, commit, self.at_hand, tag.record)
+    def _next_model(self, name: str, commits: Sequence[str]) -> None:
+        """Read ahead what its versions need; the trees and files of the model before make room (45 MB of 10,000)."""
+        if self._is_large:
+            self.project.objects.close()
+            self.project.objects = Objects(self.project.repository.git)
+        with suppress(ModelverError):  # objects that cannot be read are met again where they can be named
+            read_ahead(self.project, name, commits)
 
     def _files(self, facts: ArtifactFacts, tag: TagObject, commit: str) -> Check:
         record = tag.record

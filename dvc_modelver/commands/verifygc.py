@@ -12,6 +12,7 @@ from dvc_modelver.commands.verifygcused import Used
 from dvc_modelver.core.garbage import Judged, Line, Need, choose, judge, parse_keep
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tags import Event
+from dvc_modelver.core.verification import some_of
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import EnvironmentProblem, ModelverError
 
@@ -72,9 +73,13 @@ def plan_gc(project: Project, keep: str = "all", *, remote: bool = False) -> GcP
     used = Used(project, remote=remote)
     needs: list[Need] = []
     unknown: list[Unknown] = []
+    done = 0
+    total = sum(model.version_count for model in project.registry.models.values())
     for model in project.registry.models.values():
         wanted = _wanted(model, policy, day)
         for version in model.versions:
+            done += 1
+            project.around.progress(done, total, f"{model.name}@{version}")
             try:
                 needs += _needs(used, model, version, version in wanted)
             except ModelverError as error:
@@ -162,7 +167,19 @@ class _Reach:
             yield ("-a", "--date", first)
 
 
+def _tags_on_no_commit(project: Project) -> list[str]:
+    """DVC ends with an error at a tag on a tree or a blob."""
+    words = ("--format=%(objecttype) %(*objecttype) %(refname:lstrip=2)", "refs/tags/")
+    said = project.repository.git.complete("for-each-ref", *words).stdout.decode("utf-8", "surrogateescape")
+    rows = (line.split(" ", 2) for line in said.splitlines())
+    return [row[2] for row in rows if len(row) == 3 and {"tree", "blob"} & set(row[:2])]
+
+
 def _notes(project: Project, remote: bool) -> Iterable[str]:
+    odd = _tags_on_no_commit(project)
+    if odd:
+        what = f"the tag {odd[0]} names" if len(odd) == 1 else f"the tags {some_of(odd)} name"
+        yield f"warning: {what} no commit: dvc gc stops there, and removes nothing, until git tag -d takes it away"
     if project.repository.shallow:
         yield "note: this clone is shallow: dvc gc sees only what is here; git fetch --unshallow --tags"
     if not remote or project.remote is None:

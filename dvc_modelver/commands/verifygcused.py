@@ -13,6 +13,7 @@ from dvc_modelver.core.facts import Output
 from dvc_modelver.core.garbage import CACHE, Need, Stored
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.trees import Tree
+from dvc_modelver.core.verification import some_of
 from dvc_modelver.dvcio import act
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
@@ -20,7 +21,7 @@ from dvc_modelver.dvcio.facts import slice_of
 from dvc_modelver.dvcio.listing import ObjectId
 from dvc_modelver.dvcio.locate import Commit, Located
 from dvc_modelver.dvcio.project import declared_one
-from dvc_modelver.errors import DataError, ModelverError
+from dvc_modelver.errors import BadInput, DataError, ModelverError
 
 
 class Used:
@@ -40,10 +41,15 @@ class Used:
         self._remotes: dict[str, Remote] = {}
         self._work: Mapping[str, set[Stored]] | None = None
         self._notes: dict[str, None] = {}
+        self._lost: dict[str, None] = {}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(self._notes)
+        """What people should know before they run anything."""
+        if not self._lost:
+            return tuple(self._notes)
+        what = f"listings of directories are not at hand: {some_of(list(self._lost))}"
+        return (*self._notes, f"warning: {what}: dvc fetch them first, or dvc gc takes their files")
 
     # Who uses what ----------------------------------------------------------------------------------------------
 
@@ -55,7 +61,10 @@ class Used:
             declared = Declared(name=name, file="dvc.yaml", path=record.path)
         if declared is None:
             return {}
-        found = slice_of(tree, declared)
+        try:
+            found = slice_of(tree, declared)
+        except ValueError:  # a number of a million digits, say
+            raise BadInput(f"the files of its commit {commit[:12]} cannot be read", hint="withdraw it") from None
         # DVC never counts what `dvc import` brought as used: it comes from its own repository again.
         imported = _imported(tree, [part.path for part in found.parts if part.kind == "dvc"])
         for path in sorted(imported):
@@ -78,7 +87,12 @@ class Used:
 
     def _of_tree(self, tree: Tree) -> Mapping[str, set[Stored]]:
         commit = Commit(tree)
-        outputs = [one for one in commit.outputs().values() if not _is_import(commit, one)]
+        try:
+            outputs = [one for one in commit.outputs().values() if not _is_import(commit, one)]
+        except ValueError:  # as above; dvc ends there too
+            raise BadInput(
+                "a dvc.yaml or dvc.lock of the work tree or a branch cannot be read", hint="mend it"
+            ) from None
         return self._grouped(located.output for located in outputs)
 
     def _grouped(self, outputs: Iterable[Output]) -> dict[str, set[Stored]]:
@@ -100,9 +114,7 @@ class Used:
         try:
             return list(Cache(config.cache_dir, also=tuple(also)).objects(oid))
         except ModelverError:
-            what = f"the listing of {output.path} ({oid.value[:12]})"
-            note = f"warning: {what} is not at hand: dvc fetch it first, or dvc gc takes its files"
-            self._notes[note] = None
+            self._lost[f"{output.path} ({oid.value[:12]})"] = None
             return [oid]
 
     def _places(self, output: Output, oids: Iterable[ObjectId]) -> Iterable[Stored]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.tagobjects import TagObject
@@ -22,6 +23,10 @@ class Stored:
     data: bytes
     intact: bool
     """Whether its bytes are those that its id stands for."""
+
+
+_MOST = 500
+"""Objects kept: neighbours share most of their trees and files, 10,000 versions do not."""
 
 
 def read_tags_apart(project: Project, oids: Sequence[str]) -> Mapping[str, TagObject]:
@@ -55,6 +60,7 @@ class Chain:
     def object(self, oid: str) -> Stored | None:
         """A tag or a commit; None when it is missing or git cannot read it."""
         if oid not in self._kept:
+            _make_room(self._kept)
             self._kept[oid] = self._read(oid)
         return self._kept[oid]
 
@@ -68,9 +74,7 @@ class Chain:
     @cached_property
     def _alone(self) -> frozenset[str] | None:
         """The commits that no branch leads to, here or on a remote; None when git cannot tell."""
-        here = [
-            c for c in dict.fromkeys(self._commits) if (found := self.object(c)) is not None and found.kind == "commit"
-        ]
+        here = [c for c in dict.fromkeys(self._commits) if (found := self._read(c)) and found.kind == "commit"]
         if not here:
             return frozenset()
         words = "".join(f"{commit}\n" for commit in here)
@@ -103,6 +107,7 @@ class Chain:
 
     def _tree(self, oid: str) -> Mapping[str, Entry] | Fault:
         if oid not in self._trees:
+            _make_room(self._trees)
             found = self._read(oid)
             if found is None or found.kind != "tree":
                 self._trees[oid] = _missing("tree", oid)
@@ -120,6 +125,11 @@ class Chain:
             else:
                 self._blobs[oid] = None if found.intact else altered("the file", oid)
         return self._blobs[oid]
+
+
+def _make_room(kept: dict[str, Any]) -> None:
+    if len(kept) >= _MOST:
+        kept.clear()
 
 
 def _missing(what: str, oid: str) -> Fault:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dvc_modelver.commands.evidence import find_bytes, in_cache
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.verifybytes import Hasher, Target, look_at
 from dvc_modelver.core.facts import ArtifactFacts, Output
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.trees import Tree
-from dvc_modelver.core.verification import Fault, Look
+from dvc_modelver.core.verification import Fault, Look, is_cached
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
 from dvc_modelver.dvcio.content import FILE, manifest_digest, select
@@ -50,7 +49,7 @@ class Places:
     def here(self, tree: Tree, facts: ArtifactFacts, record: Record | None) -> Found:
         """What this machine should have of the version."""
         try:
-            if not in_cache(facts) or facts.output is None:
+            if not is_cached(facts) or facts.output is None:
                 return self._in_git(tree, facts, record)
             oid = output_id(facts.output)
         except DataError as error:
@@ -62,6 +61,9 @@ class Places:
         return self._target(facts, facts.output, oid, record, Cache(self._config(facts.output.root).cache_dir))
 
     def _in_git(self, tree: Tree, facts: ArtifactFacts, record: Record | None) -> Look:
+        # Imported here: few artifacts are in Git, and this brings the fetching code with it (10 ms).
+        from dvc_modelver.commands.evidence import find_bytes
+
         pieces = find_bytes(self._project, tree, facts)
         rows = [(p.path, p.source) for p in pieces.files if isinstance(p.source, bytes)]
         hashes = [(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in rows]
@@ -111,7 +113,7 @@ class Places:
 
     def there(self, facts: ArtifactFacts, record: Record | None) -> Found:
         """What the DVC remote should have of the version."""
-        if not in_cache(facts) or facts.output is None:
+        if not is_cached(facts) or facts.output is None:
             return Look(note="DVC keeps no bytes of it in a remote")
         try:
             oid = output_id(facts.output)

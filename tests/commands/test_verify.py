@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -361,8 +366,6 @@ def test_versions_of_gto(three: DvcRepo, modelver: Modelver) -> None:
 
 def md5_in_cache(repo: DvcRepo) -> str:
     """The digest of the model in the work tree."""
-    import hashlib
-
     return hashlib.md5(repo.model.read_bytes()).hexdigest()
 
 
@@ -434,8 +437,6 @@ def test_a_hashed_file_is_not_read_again(three: DvcRepo, modelver: Modelver) -> 
     place = three.object_path(md5_of(three, "v0.1.0"))
     for path in three.cache.rglob("*"):
         os.utime(path, (1_600_000_000, 1_600_000_000))
-    import time
-
     time.sleep(2.1)  # what changed just now is not remembered, and utime changes ctime
     modelver("verify", cwd=three.git)
     memory = three.path / ".git/modelver/cache/verify-1"
@@ -540,3 +541,57 @@ def test_a_url_cannot_be_verified(three: DvcRepo, modelver: Modelver) -> None:
     three.git.tag("far@v1.0.0")
     answer = modelver("verify", "far", "--json", cwd=three.git)
     assert "cannot be verified" in checks(answer, "v1.0.0")["cache"]["detail"]
+
+
+# A remote that is no directory ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def over_http(three: DvcRepo) -> Iterator[DvcRepo]:
+    """The DVC remote of `three` behind a server that only answers."""
+    handler = partial(_Quiet, directory=str(three.store))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        (three.path / ".dvc" / "config").write_text(f"[core]\n    remote = far\n['remote \"far\"']\n    url = {url}\n")
+        yield three
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_remote_over_http(over_http: DvcRepo, modelver: Modelver) -> None:
+    """Any other remote is asked, through DVC, what it has; it is not said to be hashed."""
+    digest = md5_of(over_http, "v0.1.0")
+    answer = modelver.process("verify", "--all", "--remote", "--json", cwd=over_http.git)
+    assert "not hashed" in checks(answer, "v0.1.0")["remote"]["detail"]
+    spoil(over_http.store / "files/md5" / digest[:2] / digest[2:], None)
+    answer = modelver.process("verify", "--all", "--remote", "--json", cwd=over_http.git, code=1)
+    assert broken(answer) == {("v0.1.0", "remote")}
+    spoil(over_http.object_path(digest), None)
+    answer = modelver.process("verify", "--all", "--remote", "--json", cwd=over_http.git, code=1)
+    assert broken(answer) == {("v0.1.0", "remote"), ("v0.1.0", "cache")}
+
+
+def test_a_listing_that_only_a_server_has(over_http: DvcRepo, modelver: Modelver) -> None:
+    """A directory whose listing the cache lacks is looked up in the remote, file by file."""
+    repo = over_http
+    for name in ("a", "b"):
+        repo.git.write(f"folder/{name}.txt", f"{name}\n")
+    repo.dvc(["add", "-q", "folder"])
+    repo.git.write("dvc.yaml", (repo.path / "dvc.yaml").read_text() + "  folder:\n    path: folder\n    type: data\n")
+    repo.git.commit("Folder")
+    modelver("release", "folder", cwd=repo.git)
+    shutil.copytree(repo.cache, repo.store / "files/md5", dirs_exist_ok=True)
+    spoil(next(repo.cache.rglob("*.dir")), None)
+    answer = modelver.process("verify", "folder", "--remote", "--json", cwd=repo.git)
+    assert "2 files" in checks(answer, "v0.1.0")["remote"]["detail"]
+    digest = hashlib.md5(b"b\n").hexdigest()
+    spoil(repo.store / "files/md5" / digest[:2] / digest[2:], None)
+    answer = modelver.process("verify", "folder", "--remote", "--json", cwd=repo.git, code=1)
+    assert "folder/b.txt" in checks(answer, "v0.1.0")["remote"]["detail"]

@@ -212,3 +212,78 @@ def shared_cache(released: DvcRepo, tmp_path: Path) -> DvcRepo:
 def test_a_shared_cache_is_warned_of(shared_cache: DvcRepo, modelver: Modelver) -> None:
     """Other repositories may keep their objects in the same cache."""
     assert "--projects" in modelver("verify", "--gc", cwd=shared_cache.git).err
+
+
+def test_a_dvc_repository_below_the_root(templates: Templates, tmp_path: Path, modelver: Modelver) -> None:
+    """Each DVC repository of a monorepo has its own line, to be run inside it; it keeps that repository's versions."""
+    plain = templates.plain(tmp_path)
+    plain.write("team a/data.txt", "first\n")
+    inside = plain.at("team a")
+    store = tmp_path / "store"
+    store.mkdir()
+    team = DvcRepo(inside, store)
+    team.dvc(["init", "-q", "--subdir"], ["remote", "add", "-q", "-d", "store", str(store)], ["add", "-q", "data.txt"])
+    plain.write("team a/dvc.yaml", "artifacts:\n  data:\n    path: data.txt\n    type: data\n")
+    (plain.path / "team a").rename(plain.path / "team")
+    inside = plain.at("team")
+    team = DvcRepo(inside, store)
+    plain.commit("Data")
+    modelver("release", "team:data", cwd=plain)
+    plain.write("team/data.txt", "second\n")
+    team.dvc(["add", "-q", "data.txt"])
+    plain.commit("Other data")
+    modelver("release", "team:data", cwd=plain)
+    answer = modelver("verify", "--gc", "--json", cwd=plain).json
+    assert answer["commands"] == ["cd team && dvc gc --all-branches --all-tags"]
+    assert names(answer["lines"][0]) == {"team:data@v0.1.0"}
+    team.dvc(["gc", "--all-branches", "--all-tags", "--force", "--quiet"])
+    assert kept_here(plain, modelver) == {"v0.1.0", "v0.1.1"}
+    team.dvc(["gc", "--workspace", "--force", "--quiet"])
+    assert kept_here(plain, modelver) == {"v0.1.1"}
+
+
+def kept_here(git: Git, modelver: Modelver) -> set[str]:
+    """The versions whose bytes the cache has."""
+    answer = modelver("verify", "--all", "--json", cwd=git, code=None).json
+    return {version["version"] for version in answer["versions"] if version["ok"]}
+
+
+@pytest.mark.parametrize("kind", ["lightweight", "tree", "blob"])
+def test_odd_tags_beside_the_versions(released: DvcRepo, modelver: Modelver, kind: str) -> None:
+    """Whatever tags there are besides, the printed line loses nothing; where dvc will not run it, a warning says so."""
+    rev = {"lightweight": "HEAD", "tree": "HEAD^{tree}", "blob": "HEAD:params.yaml"}[kind]
+    released.git.tag("odd", message=None if kind == "lightweight" else "odd", rev=rev)
+    answer = modelver("verify", "--gc", "--json", cwd=released.git)
+    (command,) = answer.json["commands"]
+    if kind == "lightweight":
+        run_line(released, command)
+    else:
+        assert "the tag odd names no commit" in answer.err
+        with pytest.raises(AssertionError, match="failed with 255"):
+            run_line(released, command)
+    assert kept(released, modelver).here == ALL
+
+
+def test_a_branch_whose_tip_still_names_the_bytes(released: DvcRepo, modelver: Modelver) -> None:
+    """Bytes that a later commit of another branch names survive `--all-branches`, and not `--workspace`."""
+    git = released.git
+    git("switch", "-q", "-c", "keep", "churn@v0.2.0^{commit}")
+    git.commit("Words alone", {"notes.txt": "words\n"})
+    git("switch", "-q", "main")
+    answer = modelver("verify", "--gc", "--json", cwd=git).json
+    lost = {line["command"]: names(line) for line in answer["lines"]}
+    assert "churn@v0.2.0" in lost["dvc gc --workspace"]
+    assert lost["dvc gc --all-branches"] == {"churn@v0.1.0", "text:pages@v0.1.0"}
+    run_line(released, "dvc gc --all-branches")
+    assert kept(released, modelver).here == ALL - lost["dvc gc --all-branches"]
+
+
+def test_bytes_that_only_the_remote_has(released: DvcRepo, modelver: Modelver) -> None:
+    """With an empty cache nothing can be lost here, and everything in the remote; only --remote looks there."""
+    shutil.rmtree(released.cache)
+    here = modelver("verify", "--gc", "--json", cwd=released.git).json
+    assert all(line["safe"] for line in here["lines"])
+    there = modelver("verify", "--gc", "--remote", "--json", cwd=released.git).json
+    lost = {line["command"]: line["loses"] for line in there["lines"]}
+    assert lost["dvc gc --workspace"] == []
+    assert {loss["places"][0] for loss in lost["dvc gc --workspace --cloud"]} == {"remote store"}
