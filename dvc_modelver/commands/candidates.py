@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
-from dvc_modelver.commands.evidence import in_cache, local_cache, released
+from dvc_modelver.commands.evidence import local_cache, released
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Numbers, read_numbers, refuse_inside_dvc, refuse_under_way
 from dvc_modelver.core.declarations import Declared
@@ -196,7 +196,7 @@ def _check_work_tree(
     others = [change.path for change in changes if not change.untracked]
     if others:
         project.around.say(f"note: left alone: {', '.join(others[:5])}{' ...' if len(others) > 5 else ''}")
-    if not in_cache(facts):
+    if not facts.in_cache:
         return
     copy = hash_workspace(project.root, facts, local_cache(project, facts), progress=project.around.progress)
     if copy.state is Saved.DIFFERENT:

@@ -321,11 +321,10 @@ class CardSource:
     @cached_property
     def model_at_hand(self) -> bool:
         """Whether all bytes of the artifact are in the cache, or nobody keeps them for us."""
-        from dvc_modelver.commands.evidence import in_cache
         from dvc_modelver.dvcio.cache import output_id
 
         output = self.artifact.output
-        if not in_cache(self.artifact) or output is None or output.digest is None:
+        if not self.artifact.in_cache or output is None or output.digest is None:
             return True
         cache = self.at_hand.cache_of(output.root)
         if cache is None or not output.digest.startswith("md5:") or not cache.exists(output_id(output)):
@@ -336,7 +335,7 @@ class CardSource:
 
     def _described(self, verified: bool) -> ModelDescription | None:
         """What the artifact's bytes are; None where nobody keeps them."""
-        from dvc_modelver.commands.evidence import find_bytes, in_cache
+        from dvc_modelver.commands.evidence import find_bytes
         from dvc_modelver.commands.evidence import verified as hashed
         from dvc_modelver.dvcio.formats.describe import describe
 
@@ -344,7 +343,7 @@ class CardSource:
         if facts.source in (Source.URL, Source.MISSING) or facts.lfs is not None:
             return None
         in_git = facts.path is not None and self.tree.entry(facts.path) is not None
-        if not in_git and not in_cache(facts):
+        if not in_git and not facts.in_cache:
             return None
         if not verified:
             hashed(self.project, self.tree, facts)

@@ -20,17 +20,12 @@ from dvc_modelver.errors import DataError
 FILE, DIRECTORY = "file", "directory"
 
 
-def in_cache(facts: ArtifactFacts) -> bool:
-    """Whether DVC keeps the bytes in its cache (rather than Git, a URL, or nobody)."""
-    return facts.output is not None and facts.output.cached and facts.source in (Source.STAGE, Source.DVC)
-
-
 def find_bytes(project: Project, tree: Tree, facts: ArtifactFacts) -> Pieces:
     """All files of the artifact, each where its bytes lie; what the cache lacks is fetched and checked first.
 
     Raises `DataError` when bytes are missing everywhere, corrupt in the remote, or when nobody keeps them.
     """
-    if not in_cache(facts):
+    if not facts.in_cache:
         return _git_pieces(tree, facts)
     output, around = facts.output, project.around
     if output is None:
@@ -51,7 +46,7 @@ def find_bytes(project: Project, tree: Tree, facts: ArtifactFacts) -> Pieces:
 def verified(project: Project, tree: Tree, facts: ArtifactFacts) -> Manifest:
     """The artifact's bytes, present here and equal to what DVC's digest says.  Raises `DataError` otherwise."""
     pieces = find_bytes(project, tree, facts)
-    if in_cache(facts):
+    if facts.in_cache:
         return verify_output(facts, local_cache(project, facts), progress=project.around.progress)
     hashes = hash_pieces(pieces, progress=project.around.progress)
     entries = (

@@ -17,7 +17,7 @@ from dvc_modelver.core import verification as words
 from dvc_modelver.core.facts import ArtifactFacts
 from dvc_modelver.core.signatures import Signature, Trust, check_signature
 from dvc_modelver.core.tagobjects import TagObject, parse_tag_object
-from dvc_modelver.core.verification import Check, Fault, Link, Verified, fault, is_cached
+from dvc_modelver.core.verification import Check, Fault, Link, Verified, fault
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.objects import Objects
 
@@ -188,7 +188,7 @@ class _Run:
         yield self._files(facts, tag, commit)
         begun.card = self._card(tag, commit, subject)
         if facts.path is not None:
-            begun.where = "the DVC cache" if is_cached(facts) else "Git"
+            begun.where = "the DVC cache" if facts.in_cache else "Git"
             begun.here = self.places.here(self.project.tree(commit), facts, record)
             begun.there = self.places.there(facts, record) if self.options.remote else None
 

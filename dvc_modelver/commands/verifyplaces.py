@@ -13,7 +13,7 @@ from dvc_modelver.commands.verifybytes import Hasher, Target, look_at
 from dvc_modelver.core.facts import ArtifactFacts, Output
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.trees import Tree
-from dvc_modelver.core.verification import Fault, Look, is_cached
+from dvc_modelver.core.verification import Fault, Look
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
 from dvc_modelver.dvcio.content import FILE, manifest_digest, select
@@ -49,7 +49,7 @@ class Places:
     def here(self, tree: Tree, facts: ArtifactFacts, record: Record | None) -> Found:
         """What this machine should have of the version."""
         try:
-            if not is_cached(facts) or facts.output is None:
+            if not facts.in_cache or facts.output is None:
                 return self._in_git(tree, facts, record)
             oid = output_id(facts.output)
         except DataError as error:
@@ -113,7 +113,7 @@ class Places:
 
     def there(self, facts: ArtifactFacts, record: Record | None) -> Found:
         """What the DVC remote should have of the version."""
-        if not is_cached(facts) or facts.output is None:
+        if not facts.in_cache or facts.output is None:
             return Look(note="DVC keeps no bytes of it in a remote")
         try:
             oid = output_id(facts.output)

@@ -68,6 +68,11 @@ class ArtifactFacts:
     problem: str | None = None
     """Why `source` is `missing`, in words, else None."""
 
+    @property
+    def in_cache(self) -> bool:
+        """Whether DVC keeps the bytes in its cache and remotes (rather than Git, a URL, or nobody)."""
+        return self.output is not None and self.output.cached and self.source in (Source.STAGE, Source.DVC)
+
 
 Values = Mapping[str, Mapping[str, Scalar]]
 """FILE -> KEY -> value; nested keys are joined with dots, a dot inside a key is written `\\.`."""

@@ -245,11 +245,6 @@ def check_card(path: str | None, named: str | None, version: Version) -> Check:
 # Bytes ----------------------------------------------------------------------------------------------------------
 
 
-def is_cached(facts: ArtifactFacts) -> bool:
-    """Whether DVC keeps the bytes in its cache and remotes (rather than Git, a URL, or nobody)."""
-    return facts.output is not None and facts.output.cached and facts.source in (Source.STAGE, Source.DVC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What was found of a version's bytes in one place; nothing else is known when `note` says why."""

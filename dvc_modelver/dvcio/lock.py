@@ -318,6 +318,10 @@ def _cmd(raw: object) -> str | None:
     return raw if isinstance(raw, str) else None
 
 
+_LONG = 14_000
+"""Bits of an integer of nearly 4,300 decimals."""
+
+
 def digest_of(value: object) -> str:
     """sha256 of a value's canonical JSON; equal for equal values, whatever order their keys came in."""
     text = json.dumps(_canonical(value), sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
@@ -328,4 +332,6 @@ def _canonical(value: object) -> object:
     """The same with keys as texts that keep their type: JSON would write 1 and "1" alike, and cannot sort both."""
     if isinstance(value, dict):
         return {(k if isinstance(k, str) else f"\0{k!r}"): _canonical(v) for k, v in value.items()}
+    if isinstance(value, int) and value.bit_length() > _LONG:
+        return f"\0{value:x}"  # Python refuses to write it in decimals
     return [_canonical(item) for item in value] if isinstance(value, list) else value

@@ -161,8 +161,11 @@ class _Planner:
         for path, oid in self._old.files.items():
             if path in self._present.files and self._new.files.get(path) != oid and oid in self._objects.found:
                 needed[oid] = path
+        slow = sum(not self._is_remembered(oid) for oid in needed)
+        # One large file that goes would keep one core busy, and the one that comes another one later.
+        idle = 0 < slow < (os.cpu_count() or 1)
         for path, oid in self._new.files.items():
-            if oid not in needed and (self._filler.linker.shares or self._is_remembered(oid)):
+            if oid not in needed and (idle or self._filler.linker.shares or self._is_remembered(oid)):
                 needed[oid] = path
         return needed
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dvc_modelver.dvcio import lockshape
-from dvc_modelver.dvcio.lock import Lock, parse_lock, parse_lock_fully
+from dvc_modelver.dvcio.lock import Lock, digest_of, parse_lock, parse_lock_fully
 from dvc_modelver.errors import BadInput
 
 HEX = "0123456789abcdef0123456789abcdef"
@@ -346,3 +346,10 @@ def test_a_thousand_locks_take_a_fraction_of_one_parse_each() -> None:
     slow = (time.perf_counter() - began) * 20
     assert found[:10] == full
     assert quick < slow / 5
+
+
+def test_numbers_of_any_length_have_a_digest() -> None:
+    """A number that Python would not write in decimals is told from others, and is no crash."""
+    huge = int("f" * 20_000, 16)
+    digests = {digest_of({"a": value}) for value in (huge, huge + 1, -huge, 1, True)}
+    assert len(digests) == 5

@@ -87,9 +87,9 @@ def test_what_is_taken_out_and_put_in_again(data: st.DataObject) -> None:
         if at:
             lines += "\n" * data.draw(st.integers(0, 2))
             lines += f"{indent}# {name}\n" * data.draw(st.integers(0, 2))
-        lines += f"{indent}{name}:" + data.draw(
-            st.sampled_from([" 1\n", f"\n{indent}- x\n{indent}- y\n", " |\n     text\n"])
-        )
+        values = [" 1\n", f"\n{indent}- x\n{indent}- y\n", " |\n     text\n"]
+        values = [" 1\n", f"\n{indent}- x\n{indent}- y\n", " |\n     text\n"]
+        lines += f"{indent}{name}:" + data.draw(st.sampled_from(values))
     ending = data.draw(st.sampled_from(["\n", "\r\n"]))
     text = lines.replace("\n", ending).encode()
     name = data.draw(st.sampled_from(names[1:]))
@@ -119,7 +119,7 @@ def test_the_same_value_keeps_its_spelling() -> None:
 def test_an_alias_without_its_anchor() -> None:
     """Such an entry cannot be copied alone."""
     with pytest.raises(CannotSplice):
-        splice(b"a: 1\n", b"x: &x 1\na: *x\n", [("a",)], name="x.yaml")
+        splice(b"a: 1\n", b"x: &x 2\na: *x\n", [("a",)], name="x.yaml")
 
 
 def test_files_that_one_side_lacks() -> None:
@@ -147,7 +147,8 @@ def test_unresolved_templates() -> None:
     """Names come from `params.yaml`, from `vars` of the file and of the stage; `item` and `key` are DVC's."""
     yaml = (
         "vars:\n- size: 1\n- v.yaml:depth,net.x\nstages:\n  a:\n    cmd: x ${size} ${depth} ${net.y} ${other} ${lr}\n"
-        "  b:\n    foreach: ${list}\n    do:\n      vars:\n      - own: 1\n      cmd: x ${item} ${key} ${own} ${gone[0]}\n"
+        "  b:\n    foreach: ${list}\n    do:\n      vars:\n      - own: 1\n"
+        "      cmd: x ${item} ${key} ${own} ${gone[0]}\n"
     )
     files = {"dvc.yaml": yaml, "v.yaml": "depth: 1\nnet: {x: 1}\nother: 1\n", "params.yaml": "lr: 1\nlist: [1]\n"}
     commit = Commit(MemoryTree(files))

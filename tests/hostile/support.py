@@ -111,6 +111,8 @@ def commands(box: Box) -> dict[str, list[str]]:
         "history": ["history", "--csv"],
         "history at": ["history", "--at", "2030-01-01", "--json"],
         "doctor": ["doctor"],
+        "verify": ["verify", "--all", "--remote"],
+        "verify gc": ["verify", "--gc"],
         "get old": ["get", "churn@v0.1.0", "-o", str(got / "old")],
         "get": ["get", "churn", "-o", str(got / "latest")],
         "show elsewhere": ["show", "churn@latest", "--repo", "."],
