@@ -154,6 +154,8 @@ def main(argv: Sequence[str]) -> int:
         # The reader has left (`modelver list | head`): nothing is wrong, and nothing more can be said.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return ExitCode.OK
+    except SystemExit as leaving:  # typer's own answer to a pipe that broke under a Ctrl-C
+        return leaving.code if isinstance(leaving.code, int) else int(ExitCode.OK)
     except OSError as error:
         problem = EnvironmentProblem(_os_words(error), hint="check the disk and who may write there")
         complain(problem, as_json)

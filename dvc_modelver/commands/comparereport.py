@@ -9,8 +9,8 @@ from dataclasses import replace
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.lineage import lineage
 from dvc_modelver.commands.project import Project
-from dvc_modelver.commands.versionnumbers import AT_ONCE, NumbersReader
 from dvc_modelver.commands.reportplots import read_plots
+from dvc_modelver.commands.versionnumbers import AT_ONCE, NumbersReader
 from dvc_modelver.core.comparison import Comparison, Point
 from dvc_modelver.core.facts import Scalar, Values
 from dvc_modelver.core.lineage import Lineage

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import artifact_at
 from dvc_modelver.commands.history import out_of_order
 from dvc_modelver.commands.list_models import list_models
 from dvc_modelver.commands.project import Project
-from dvc_modelver.commands.publishing import exclusive
+from dvc_modelver.commands.recovery import Lock, Recovery, is_held, read_left, read_locks
+from dvc_modelver.commands.recovery import recover as recover_left
 from dvc_modelver.core.facts import Source
 from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef, tag_problem
-from dvc_modelver.core.tags import Event, TagName, parse_tag_name
+from dvc_modelver.core.tags import PREFIX, Event, TagName, parse_tag_name
 from dvc_modelver.core.verification import moved, no_bytes_named, no_commit, record_differs, vanished
-from dvc_modelver.gitio.journal import read_journal
 from dvc_modelver.gitio.refs import read_broken_refs
 
 
@@ -26,17 +26,20 @@ class Diagnosis:
 
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    recovery: Recovery = field(default_factory=lambda: Recovery(left=None))
+    """What an interrupted command has left, and what was done about it."""
+    locks: tuple[Lock, ...] = ()
+    """Git's; none is ever removed."""
 
 
-def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
+def diagnose(project: Project, *, recover: bool = False, dry_run: bool = False) -> Diagnosis:
     """Look at every tag's object and commit, not at names alone.
 
     Args:
         recover: first finish or undo what a killed command left.
+        dry_run: only say what `recover` would do.
     """
-    if recover:
-        with exclusive(project, dry_run=False):
-            pass
+    recovery = recover_left(project, dry_run=dry_run) if recover else Recovery(left=read_left(project))
     listing = list_models(project)
     problems = list(listing.problems)
     with Bytes(project) as at_hand:
@@ -47,7 +50,9 @@ def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
         for ref in read_broken_refs(project.repository.git)
     ]
     problems += _vanished(project)
-    problems += _unfinished(project)
+    problems += _unfinished(recovery)
+    locks = read_locks(project)
+    problems += [_lock_problem(lock) for lock in locks if lock.old]
     if listing.incomplete:
         problems.append(
             Problem(
@@ -56,7 +61,8 @@ def diagnose(project: Project, *, recover: bool = False) -> Diagnosis:
                 remedy="git fetch --unshallow --tags",
             )
         )
-    return Diagnosis(problems=tuple(problems), notes=_notes(project))
+    notes = (*_notes(project), *_busy(project, locks))
+    return Diagnosis(problems=tuple(problems), notes=notes, recovery=recovery, locks=locks)
 
 
 def _model_problems(project: Project, model: Model, at_hand: Bytes) -> Iterator[Problem]:
@@ -114,15 +120,38 @@ def _vanished(project: Project) -> Iterator[Problem]:
             yield Problem(ref=f"refs/tags/{name}", problem=problem, remedy=remedy)
 
 
-def _unfinished(project: Project) -> Iterator[Problem]:
-    journal = read_journal(project.repository.state_dir)
-    if journal is not None:
-        names = ", ".join(ref.removeprefix("refs/tags/") for ref, _ in journal.refs) or ", ".join(journal.files)
+def _unfinished(recovery: Recovery) -> Iterator[Problem]:
+    left = recovery.left
+    if left is not None and recovery.done is None:
+        going = f" to {left.version}" if left.version is not None else ""
+        of = f" of {left.model}{going}" if left.model is not None else ""
         yield Problem(
-            ref=names or "journal",
-            problem=f"a {journal.action} was interrupted",
+            ref=", ".join((*left.refs, *left.files)).replace(PREFIX, "") or "journal",
+            problem=f"a {left.action or 'command'}{of} was interrupted on {left.since:%Y-%m-%d at %H:%M:%S} UTC",
             remedy="modelver doctor --recover finishes or undoes it, as does the next writing command",
         )
+
+
+def _lock_problem(lock: Lock) -> Problem:
+    return Problem(
+        ref=lock.path,
+        problem=f"this lock of git's is {_age(lock)} old",
+        remedy="when no git is running in this repository, remove that file",
+    )
+
+
+def _busy(project: Project, locks: Iterable[Lock]) -> Iterator[str]:
+    yield from (f"note: git may be at work: {lock.path}, {_age(lock)} old" for lock in locks if not lock.old)
+    if is_held(project.repository.state_dir):
+        yield "note: another modelver is at work in this repository"
+
+
+def _age(lock: Lock) -> str:
+    seconds = int(lock.age.total_seconds())
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}{'s' if seconds >= 2 * size else ''}"
+    return f"{seconds} s"
 
 
 def _notes(project: Project) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from dvc_modelver.commands.project import Project
@@ -17,8 +17,17 @@ from dvc_modelver.core.text import redact
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import Conflict, EnvironmentProblem, ModelverError, Refused
 from dvc_modelver.gitio.commits import CardCommit
-from dvc_modelver.gitio.journal import Journal, clear_journal, finish, recover, remote_state, write_journal
+from dvc_modelver.gitio.journal import (
+    Journal,
+    clear_journal,
+    finish,
+    read_journal,
+    recover,
+    remote_state,
+    write_journal,
+)
 from dvc_modelver.gitio.lock import writing
+from dvc_modelver.gitio.objects import Objects
 from dvc_modelver.gitio.refs import read_ref
 from dvc_modelver.gitio.remotes import PushRef, fetch_objects, push, read_remote_tags
 from dvc_modelver.gitio.repository import operation_under_way
@@ -63,27 +72,49 @@ class Outcome:
 
 
 @contextmanager
-def exclusive(project: Project, dry_run: bool, *, inside_dvc: bool = False) -> Iterator[None]:
+def exclusive(project: Project, dry_run: bool, *, inside_dvc: bool = False) -> Iterator[Journal | None]:
     """Hold the clone's lock and settle what a killed command left; a dry run does neither.
 
-    `inside_dvc`: also within a running pipeline stage.
+    Gives the journal that was settled, None when there was none.  `inside_dvc`: also within a running pipeline stage.
     """
     if dry_run:
-        yield
+        yield None
         return
     if not inside_dvc:
         refuse_inside_dvc(project)
     with writing(project.repository.state_dir):
-        said = recover(project.repository, lambda rest: _settle_bytes(project, rest))
+        left = read_journal(project.repository.state_dir)
+        said = settle_left(project)
         if said is not None:
             project.around.say(f"note: {said}")
-        yield
+        yield left
+
+
+def settle_left(project: Project) -> str | None:
+    """Finish or undo what the journal says, bytes included; what was done, in words.  The caller holds the lock."""
+    if read_journal(project.repository.state_dir) is None:
+        return recover(project.repository)
+    _forget(project)
+    try:
+        return recover(project.repository, lambda rest: _settle_bytes(project, rest))
+    finally:
+        _forget(project)
 
 
 def _settle_bytes(project: Project, rest: str) -> None:
     from dvc_modelver.commands.rollbackbytes import settle
 
+    _forget(project)
     settle(project, rest)
+
+
+def _forget(project: Project) -> None:
+    """What was read before refs and HEAD moved; and a Ctrl-C may have ended the git that answers for objects."""
+    with suppress(OSError):
+        project.objects.close()
+    project.objects = Objects(project.repository.git)
+    for name in ("head", "branch", "remote", "tags", "registry", "declared"):
+        project.__dict__.pop(name, None)
 
 
 def refuse_inside_dvc(project: Project) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from dvc_modelver.commands.bytes_at_hand import Bytes as AtHand
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.promote import promote
-from dvc_modelver.commands.publishing import Outcome, Step, Written, exclusive, refuse_under_way
-from dvc_modelver.commands.rollbackbytes import Bytes, read_bytes
+from dvc_modelver.commands.publishing import Outcome, Step, Written, exclusive, refuse_under_way, settle_left
+from dvc_modelver.commands.rollbackbytes import Bytes, Rest, format_rest, parse_rest, read_bytes
 from dvc_modelver.commands.rollbackmemory import Last, read_last, write_last
 from dvc_modelver.commands.rollbackplan import Plan, Side, plan_model, plan_slice, plan_tree, read_side, with_card
 from dvc_modelver.core.declarations import Declared
@@ -20,13 +20,14 @@ from dvc_modelver.core.records import Record
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.rollback import previous_holder
 from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.tags import PREFIX
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.core.versions import Version
 from dvc_modelver.dvcio.facts import artifact_facts
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import BadInput, DataError, EnvironmentProblem, ModelverError, NotFound, Refused
-from dvc_modelver.gitio.commits import child_commit, commit_only, look_before
-from dvc_modelver.gitio.journal import Journal, clear_journal, recover, write_journal
+from dvc_modelver.gitio.commits import Before, child_commit, commit_only, look_before, uninterrupted
+from dvc_modelver.gitio.journal import Journal, clear_journal, read_journal, write_journal
 from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
 from dvc_modelver.gitio.remotes import PushRef, push
 from dvc_modelver.gitio.worktree import changes_in, read_changes
@@ -77,21 +78,24 @@ def rollback(project: Project, request: RollbackRequest) -> RolledBack:
         DataError: bytes of the version are missing or corrupt.
         EnvironmentProblem: no work tree, an unborn or detached HEAD, the remote cannot be reached.
     """
-    with exclusive(project, request.dry_run):
+    with exclusive(project, request.dry_run) as left:
         refuse_under_way(project)
         head = project.head
         if head is None:
             raise EnvironmentProblem("there is no commit yet to roll back from", hint="git log")
         model = project.model_of(project.resolve(request.name).name)
         now = _now(project, model, head)
-        version = request.version or _before(model, now)
+        made = _made(project, left, model.name)
+        # The same command again, after a kill at its very end, means the version that it meant then.
+        version = request.version or (Version.parse(made.version) if made is not None else _before(model, now))
         ref = model.release_ref(version)
         if model.is_withdrawn(version):
             raise Refused(f"{model.name}@{version} was withdrawn", hint=f"modelver show {model.name} lists the others")
         record = model.refuse_unsound(ref).record
         target = project.tree(ref.target or "")
         plan = _plan(project, request, model, version, record, project.tree(head), target)
-        return _run(project, request, model, _Target(version=version, ref=ref, tree=target, left=now), plan)
+        found = _Target(version=version, ref=ref, tree=target, left=now, made=_made_aside(left, made, request))
+        return _run(project, request, model, found, plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,23 @@ class _Target:
     ref: TagRef
     tree: Tree
     left: Version | None
+    made: str | None = None
+    """The commit on the branch that was asked for, when a killed command had made it."""
+    undo: bool = False
+
+
+def _made(project: Project, left: Journal | None, name: str) -> Rest | None:
+    """What an interrupted rollback of the model had made, all but the last of it, when it was killed."""
+    rest = parse_rest(left.rest) if left is not None and left.action == "rollback" else None
+    if left is None or left.goal is None or rest is None or rest.name != name:
+        return None
+    return rest if read_ref(project.repository.git, left.goal[0]) == left.goal[1] else None
+
+
+def _made_aside(left: Journal | None, made: Rest | None, request: RollbackRequest) -> str | None:
+    if left is None or left.goal is None or made is None or left.goal[0] != f"refs/heads/{request.branch}":
+        return None
+    return left.goal[1]
 
 
 # Which version ------------------------------------------------------------------------------------------------------
@@ -209,9 +230,11 @@ def _card(
 
 def _run(project: Project, request: RollbackRequest, model: Model, target: _Target, plan: Plan) -> RolledBack:
     aside = request.branch is not None
-    files = {path: data for path, data in plan.files.items() if project.tree(project.head or "").read(path) != data}
+    head = project.tree(project.head or "")
+    whole = request.form in ("tree", "detach") or target.undo  # there a file may differ in its mode alone
+    files = {path: data for path, data in plan.files.items() if whole or _differs(head, target.tree, path, data)}
     _refuse_dirty(project, request, list(files))
-    _check_branch(project, request)
+    _check_branch(project, request, target)
     bytes_ = read_bytes(project, plan.outputs) if not aside else None
     if bytes_ is not None and request.dry_run:
         bytes_.verify(project)
@@ -221,6 +244,9 @@ def _run(project: Project, request: RollbackRequest, model: Model, target: _Targ
     commit = project.head
     if changed and not request.dry_run:
         commit = _apply(project, request, model, target, files, bytes_)
+    elif request.push and not request.dry_run and project.branch is not None and not aside:
+        # An earlier one may have ended before it was published.
+        _push(project, project.branch, project.head or "")
     return RolledBack(
         action="rollback",
         dry_run=request.dry_run,
@@ -233,6 +259,12 @@ def _run(project: Project, request: RollbackRequest, model: Model, target: _Targ
         stale=plan.stale,
         notes=plan.notes,
     )
+
+
+def _differs(head: Tree, target: Tree, path: str, data: bytes | None) -> bool:
+    """By its bytes, or as code by its mode alone."""
+    before, then = head.entry(path), target.entry(path)
+    return head.read(path) != data or (before is not None and then is not None and before.mode != then.mode)
 
 
 def _written(request: RollbackRequest, model: Model, target: _Target, commit: str | None) -> Written:
@@ -294,12 +326,12 @@ def _refuse_dirty(project: Project, request: RollbackRequest, files: Sequence[st
         project.around.say(f"note: left alone: {', '.join(others[:_SHOWN])}{' ...' if len(others) > _SHOWN else ''}")
 
 
-def _check_branch(project: Project, request: RollbackRequest) -> None:
+def _check_branch(project: Project, request: RollbackRequest, target: _Target) -> None:
     if request.branch is not None:
         ref = f"refs/heads/{request.branch}"
         if not project.repository.git.complete("check-ref-format", ref).status == 0:
             raise BadInput(f"{request.branch!a} is no name for a branch", hint="--branch rollback-churn")
-        if read_ref(project.repository.git, ref) is not None:
+        if target.made is None and read_ref(project.repository.git, ref) is not None:
             raise Refused(f"there is a branch {request.branch} already", hint="choose another name")
     elif project.branch is None and request.form != "detach":
         raise Refused(
@@ -319,54 +351,94 @@ def _apply(
 ) -> str:
     """Bytes first, then one commit; all of it or nothing.  Gives the commit that HEAD, or the new branch, names."""
     message = _message(request, model, target)
+    rest = Rest(name=model.name, version=str(target.version), undo=target.undo, push=request.push)
     if bytes_ is None:
-        return _aside(project, request, files, message)
-    head, git = project.head or "", project.repository.git
-    look = look_before(project.repository, files) if files and request.form != "detach" else None
-    write_journal(project.repository.state_dir, Journal(action="rollback", before=look, rest=bytes_.journal()))
+        return _aside(project, request, target, files, message, rest)
+    head, state_dir = project.head or "", project.repository.state_dir
+    look = look_before(project.repository, files) if files else None
+    goal = ("HEAD", target.ref.target or "") if request.form == "detach" else None
+    journal = Journal(action="rollback", before=look, goal=goal, rest=format_rest(replace(rest, rows=bytes_.rows)))
     try:
+        write_journal(state_dir, journal)
         bytes_.apply(project)
         try:
-            if request.form == "detach":
-                git.run(
-                    "checkout",
-                    "--quiet",
-                    "--detach",
-                    "--no-overwrite-ignore",
-                    target.ref.target or "",
-                    "--",
-                    config=_NO_HOOKS,
-                )
-                commit = target.ref.target or ""
-            elif look is not None:
-                modes = {path: entry.mode for path in files if (entry := target.tree.entry(path)) is not None}
-                commit = commit_only(project.repository, look, files, message, modes=modes).commit
-            else:
-                commit = head
+            commit = _move(project, request, target, files, look, message)
         except BaseException:
             bytes_.undo()
             raise
+        last = Last(before=head, after=commit, branch=project.branch, name=model.name)
+        rest = replace(rest, rows=bytes_.rows, last=last)
+        write_journal(state_dir, replace(journal, goal=("HEAD", commit), rest=format_rest(rest)))
     except BaseException:
         # All is put back by now, or the journal stays for the next command to try.
         with suppress(ModelverError):
-            recover(project.repository)
+            settle_left(project)
         raise
-    clear_journal(project.repository.state_dir)
-    write_last(project.state_dir, Last(before=head, after=commit, branch=project.branch, name=model.name))
-    if request.push and request.form != "detach" and project.branch is not None:
-        _push(project, project.branch, commit)
+    with _published(project, f"{model.name} {target.version}"):
+        write_last(project.state_dir, last)
+        if request.push and request.form != "detach" and project.branch is not None:
+            _push(project, project.branch, commit)
     return commit
 
 
-def _aside(project: Project, request: RollbackRequest, files: Mapping[str, bytes | None], message: str) -> str:
+def _move(
+    project: Project,
+    request: RollbackRequest,
+    target: _Target,
+    files: Mapping[str, bytes | None],
+    look: Before | None,
+    message: str,
+) -> str:
+    """Let HEAD and Git's files follow; the commit that HEAD names then."""
+    if request.form == "detach":
+        commit = target.ref.target or ""
+        words = ("checkout", "--quiet", "--detach", "--no-overwrite-ignore", commit, "--")
+        with uninterrupted():
+            project.repository.git.run(*words, config=_NO_HOOKS)
+        return commit
+    if look is None:
+        return project.head or ""
+    return commit_only(project.repository, look, files, message, modes=_modes(target, files)).commit
+
+
+def _modes(target: _Target, files: Mapping[str, bytes | None]) -> dict[str, str]:
+    return {path: entry.mode for path in files if (entry := target.tree.entry(path)) is not None}
+
+
+def _aside(
+    project: Project,
+    request: RollbackRequest,
+    target: _Target,
+    files: Mapping[str, bytes | None],
+    message: str,
+    rest: Rest,
+) -> str:
     """A commit on a branch of its own: nothing that is checked out changes."""
-    head = project.head or ""
-    commit = child_commit(project.repository, head, files, message)
-    ref = f"refs/heads/{request.branch}"
-    update_refs(project.repository.git, [RefUpdate(ref, commit)], "modelver: rollback")
-    if request.push:
-        _push(project, ref, commit)
+    head, git, ref = project.head or "", project.repository.git, f"refs/heads/{request.branch}"
+    commit = target.made
+    if commit is None:
+        commit = child_commit(project.repository, head, files, message, modes=_modes(target, files))
+    journal = Journal(action="rollback", goal=(ref, commit), rest=format_rest(rest))
+    with _published(project, f"the branch {request.branch}"):
+        write_journal(project.repository.state_dir, journal)
+        if target.made is None:
+            update_refs(git, [RefUpdate(ref, commit)], "modelver: rollback")
+        if request.push:
+            _push(project, ref, commit)
     return commit
+
+
+@contextmanager
+def _published(project: Project, what: str) -> Iterator[None]:
+    """Here all is made: whatever becomes of the push, nothing is taken back, and nothing is left to finish."""
+    try:
+        yield
+    except ModelverError as error:
+        if not error.hint:
+            error.hint = f"{what} is there; only the push is missing: git push"
+        raise
+    finally:
+        clear_journal(project.repository.state_dir)
 
 
 def _push(project: Project, ref: str, commit: str) -> None:
@@ -394,10 +466,13 @@ def rollback_stage(
         Refused: the version was withdrawn, or the model retired.
         Conflict: someone else promoted at the same time.
     """
+    made = None if dry_run else _made_promote(project)
     model = project.model_of(project.resolve(name).name)
     check_stage(stage, project.config.stages)
     held = model.holder(stage)
     now = held.version if held is not None else None
+    if version is None and held is not None and made == PREFIX + held.ref.name and _went_back(model, held.ref):
+        version = now  # the same command again, after a kill at its very end
     to = version or previous_holder(model.stage_events(stage), model.withdrawn, now)
     if to is None:
         raise NotFound(
@@ -417,6 +492,19 @@ def rollback_stage(
     return replace(outcome, action="rollback")
 
 
+def _made_promote(project: Project) -> str | None:
+    """The ref of a stage's event that a killed command had not finished."""
+    if read_journal(project.repository.state_dir) is None:
+        return None
+    with exclusive(project, dry_run=False) as left:
+        return left.refs[0][0] if left is not None and len(left.refs) == 1 else None
+
+
+def _went_back(model: Model, ref: TagRef) -> bool:
+    tag = model.tag(ref)
+    return tag is not None and tag.record is not None and tag.record.rolled_back_from is not None
+
+
 # Undo ---------------------------------------------------------------------------------------------------------------
 
 
@@ -427,9 +515,12 @@ def undo(project: Project, *, dry_run: bool = False) -> RolledBack:
         NotFound: there was no rollback in this clone.
         Refused: something has moved since, or would be lost.
     """
-    with exclusive(project, dry_run):
+    with exclusive(project, dry_run) as left:
         refuse_under_way(project)
         last = read_last(project.state_dir)
+        made = _made(project, left, last.name) if last is not None else None
+        if last is not None and made is not None and made.undo:
+            return _undone(project, last, made)  # the same command again, after a kill at its very end
         if last is None:
             raise NotFound("there was no rollback in this clone", hint="git log; git revert takes back any commit")
         if project.head != last.after or (last.branch is not None and project.branch != last.branch):
@@ -443,6 +534,19 @@ def undo(project: Project, *, dry_run: bool = False) -> RolledBack:
         request = RollbackRequest(name=last.name, form="slice", dry_run=dry_run, reason="Undoes the rollback.")
         ref = TagRef("", "", last.before)
         found = _Target(
-            version=version or Version.parse("v0.0.0"), ref=ref, tree=target, left=_now(project, model, last.after)
+            version=version or Version.parse("v0.0.0"),
+            ref=ref,
+            tree=target,
+            left=_now(project, model, last.after),
+            undo=True,
         )
         return _run(project, request, model, found, plan)
+
+
+def _undone(project: Project, last: Last, made: Rest) -> RolledBack:
+    model = project.model_of(last.name)
+    written = Written(
+        name=last.name, version=Version.parse(made.version), stage=None, tag=None, commit=last.after, published=None
+    )
+    holds = {stage: event.version for stage, event in model.stages().items()}
+    return RolledBack(action="rollback", dry_run=False, changed=False, models=(written,), steps=(), holds=holds)

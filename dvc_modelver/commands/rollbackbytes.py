@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.rollbackmemory import Last, write_last
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.rollback import OutputChange
 from dvc_modelver.dvcio.cache import Cache
@@ -16,8 +17,9 @@ from dvc_modelver.dvcio.config import DvcConfig, read_dvc_config
 from dvc_modelver.dvcio.fetch import ensure_in_cache
 from dvc_modelver.dvcio.hashmemory import HashMemory
 from dvc_modelver.dvcio.locate import Commit
+from dvc_modelver.dvcio.present import clean
 from dvc_modelver.dvcio.restore import Restore, plan_restore
-from dvc_modelver.errors import DataError, ModelverError
+from dvc_modelver.errors import BadInput, DataError, Refused
 
 Row = tuple[Output | None, Output | None]
 """(what HEAD names, what is wanted); None: nothing."""
@@ -56,12 +58,10 @@ class Bytes:
         for restore in self._restores:
             restore.verify(progress=project.around.progress)
 
-    def journal(self) -> str:
-        """What `settle` needs to know after a kill."""
-        rows = [
-            [change.before and asdict(change.before), change.after and asdict(change.after)] for change in self._changes
-        ]
-        return json.dumps({"outputs": rows})
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What changes, for the journal."""
+        return tuple((change.before, change.after) for change in self._changes)
 
 
 def read_bytes(project: Project, changes: Sequence[OutputChange]) -> Bytes:
@@ -91,7 +91,7 @@ def _planned(project: Project, rows: Iterable[Row]) -> list[Restore]:
 
 def _plan(project: Project, root: str, rows: Sequence[Row]) -> Restore:
     config = _config(project, root)
-    memory = HashMemory(project.state_dir / "cache" / "verified-1")
+    memory = HashMemory(project.state_dir / "cache" / "verify-1")
     return plan_restore(
         project.root,
         Cache(config.cache_dir),
@@ -109,35 +109,81 @@ def _config(project: Project, root: str) -> DvcConfig:
 # After a kill -----------------------------------------------------------------------------------------------------
 
 
-def settle(project: Project, rest: str) -> None:
-    """Bring the outputs that a killed rollback was about to change to what HEAD names now."""
-    rows = _rows(rest)
-    if rows is None or project.head is None or project.repository.root is None:
-        return
-    commit = Commit(project.tree(project.head))
-    found: list[Row] = []
-    for before, after in rows:
-        for one in (before, after):
-            if one is not None:
-                now = commit.find(one.path, "dvc.yaml")
-                named = now.output if now is not None and now.output.path == one.path else None
-                other = after if named is not None and before is not None and named.digest == before.digest else before
-                found.append((other, named))
-                break
-    try:
-        for restore in _planned(project, found):
-            restore.apply(progress=project.around.progress)
-    except ModelverError as error:
-        project.around.say(f"warning: {error.message}; dvc checkout brings what HEAD names")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What the journal of a rollback says besides what Git is to do."""
+
+    name: str
+    """The model."""
+    version: str
+    """Where it goes."""
+    undo: bool = False
+    """Whether it takes back an earlier rollback."""
+    push: bool = False
+    """Whether it was to be published."""
+    rows: tuple[Row, ...] = ()
+    last: Last | None = None
+    """Set once all is made: for the next undo."""
 
 
-def _rows(rest: str) -> list[Row] | None:
+def format_rest(rest: Rest) -> str:
+    """As the journal keeps it."""
+    return json.dumps(asdict(rest))
+
+
+def parse_rest(text: str) -> Rest | None:
+    """None when it is no rollback's, or damaged."""
     try:
-        loaded = json.loads(rest)["outputs"]
-        return [(_output(before), _output(after)) for before, after in loaded]
-    except (ValueError, KeyError, TypeError):
+        raw = json.loads(text)
+        rows = tuple((_output(before), _output(after)) for before, after in raw.pop("rows"))
+        last = raw.pop("last")
+        return Rest(**raw, rows=rows, last=Last(**last) if last is not None else None)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _output(raw: Mapping[str, Any] | None) -> Output | None:
     return None if raw is None else Output(**raw)
+
+
+def settle(project: Project, text: str) -> None:
+    """Bring the outputs that a killed rollback was about to change to what HEAD names now.
+
+    Where people have changed one since, or its bytes are gone, it stays as it is, with a warning.
+    Raises `EnvironmentProblem`: disk full, no permission; the next command tries again.
+    """
+    rest = parse_rest(text)
+    if rest is None or project.head is None or project.repository.root is None:
+        return
+    if rest.last is not None and rest.last.after == project.head:
+        write_last(project.state_dir, rest.last)
+        if rest.push:
+            project.around.say("note: whether it was published is not known: git push makes sure")
+    if not rest.rows:
+        return
+    clean(project.root)
+    commit = Commit(project.tree(project.head))
+    found = [_towards(commit, before, after) for before, after in rest.rows]
+    try:
+        _restore(project, found)
+    except (Refused, DataError, BadInput):
+        for row in found:
+            try:
+                _restore(project, [row])
+            except (Refused, DataError, BadInput) as error:
+                project.around.say(f"warning: {error.message}; dvc checkout brings what HEAD names")
+
+
+def _towards(commit: Commit, before: Output | None, after: Output | None) -> Row:
+    """What else may lie there, and what HEAD names."""
+    path = (before or after or Output(path="", digest=None)).path
+    found = commit.find(path, "dvc.yaml")
+    named = found.output if found is not None and found.output.path == path else None
+    if named is None:
+        return before or after, None
+    return (after if before is not None and named.digest == before.digest else before), named
+
+
+def _restore(project: Project, rows: Sequence[Row]) -> None:
+    for restore in _planned(project, rows):
+        restore.apply(progress=project.around.progress)

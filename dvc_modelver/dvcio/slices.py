@@ -50,14 +50,6 @@ def slice_with(tree: Tree, declared: Declared, stages: Iterable[tuple[str, str]]
     return walk.result()
 
 
-def used_vars(tree: Tree, declared: Declared) -> frozenset[tuple[str, str]]:
-    """(file, first name) of the values that templates of the slice's definitions use; a `dvc.yaml` for its own `vars`.
-
-    Raises `BadInput` when a file on the way is broken.
-    """
-    return frozenset(_walk(tree, declared).used)
-
-
 def _walk(tree: Tree, declared: Declared) -> _Walk:
     walk = _Walk(Commit(tree))
     walk.artifact(declared)
@@ -75,7 +67,6 @@ class _Walk:
         self.leaves: dict[str, Output] = {}
         self.seen: set[tuple[str, str | None]] = set()
         self.todo: list[tuple[Pipeline, LockedStage]] = []
-        self.used: set[tuple[str, str]] = set()
 
     def result(self) -> Slice:
         parts = (Part(kind=kind, path=path, digest=digest) for (kind, path), digest in self.parts.items())
@@ -224,7 +215,6 @@ class _Walk:
         for source, values in self.var_sources(pipeline):
             found = {str(key): value for key, value in values.items() if key in names}
             used |= found
-            self.used |= {(source or pipeline.file, name) for name in found}
             if found and source:
                 self.files.add(source)
         return used

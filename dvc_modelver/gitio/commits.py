@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dvc_modelver.gitio.repository import Repository
 
 # Path checkouts run post-checkout hooks, and DVC's restores whatever its cache holds.
 _NO_HOOKS = (f"core.hooksPath={os.devnull}",)
+_FILE_MODES = ("100644", "100755")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +127,14 @@ def look_before(repository: Repository, files: Files) -> Before:
     """
     root, git = _work_tree(repository), repository.git
     head = git.line("rev-parse", "--verify", "HEAD")
+    kept = _entries(git, head, [path for path in files if os.path.lexists(root / path)])
     folders: dict[str, None] = {}
     for path in files:
         parents = [parent.as_posix() for parent in reversed(Path(path).parents[:-1])]
         for parent in parents:
             if (root / parent).is_symlink():
                 raise Refused(f"{parent} is a symbolic link: {path} would be written elsewhere")
-        if os.path.lexists(root / path) and not _has_path(git, head, path):
+        if os.path.lexists(root / path) and path not in kept:
             raise Refused(f"{path} is there, and Git does not keep it", hint=f"move {path} away, or commit it")
         if files[path] is not None:
             folders |= {parent: None for parent in parents if not (root / parent).exists()}
@@ -201,9 +205,29 @@ def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
             spec = f"--pathspec-from-file={folder}/new"
             git.run("add", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
         spec = f"--pathspec-from-file={folder}/all"
-        git.run(
-            "commit", "--quiet", "--only", "-F", "-", spec, "--pathspec-file-nul", stdin=message.encode(), literal=False
-        )
+        words = ("commit", "--quiet", "--only", "-F", "-", spec, "--pathspec-file-nul")
+        with uninterrupted():
+            git.run(*words, stdin=message.encode(), literal=False)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let an interrupt wait until the block ends.
+
+    Python kills a program that it waits for, and a git that is killed leaves its locks; one that gets the interrupt
+    itself, as at a terminal, ends by itself and removes them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
 
 
 def undo_commit(repository: Repository, before: Before) -> bool:
@@ -215,23 +239,53 @@ def undo_commit(repository: Repository, before: Before) -> bool:
     paths = [path for path, _ in before.files]
     for path in paths:
         _temporary(root / path).unlink(missing_ok=True)
+    if not is_movable(git, before):
+        return False
     now = git.line("rev-parse", "--verify", "HEAD")
     if now != before.head:
-        if current_branch(git) != before.branch or not _is_ours(git, before, now):
-            return False
         git.run("update-ref", "-m", "modelver: put back", "HEAD", before.head, now)
-    for path, ours in before.files:
-        if (_staged(git, path) or "") in (ours, blob_id(b"", before.head)):
-            git.run("reset", "--quiet", "--", path)
-        content = _content(root / path)
-        if (blob_id(content[0], before.head) if content is not None else "") != ours:
-            continue
-        if _has_path(git, before.head, path):
-            git.run("checkout", "--quiet", before.head, "--", path, config=_NO_HOOKS)
-        else:
+    staged, empty = _staged(git, paths), blob_id(b"", before.head)
+    _each_few(git, ("reset", "--quiet", "--"), [p for p, ours in before.files if staged.get(p, "") in (ours, empty)])
+    kept = _entries(git, before.head, paths)
+    back = [path for path, ours in before.files if _is_left(repository, before, path, ours, path in kept)]
+    _each_few(git, ("checkout", "--quiet", before.head, "--"), [path for path in back if path in kept])
+    for path in back:
+        if path not in kept:
             (root / path).unlink(missing_ok=True)
     _remove_folders(repository, before)
     return True
+
+
+def is_movable(git: GitProcess, before: Before) -> bool:
+    """Whether HEAD is where it was, or at a commit of ours on the same branch."""
+    now = git.line("rev-parse", "--verify", "HEAD")
+    return now == before.head or (current_branch(git) == before.branch and _is_ours(git, before, now))
+
+
+def _is_left(repository: Repository, before: Before, path: str, ours: str, kept: bool) -> bool:
+    """Whether what lies at `path` is ours, or what a git that died while it put ours has left."""
+    try:
+        content = _content(_work_tree(repository) / path)
+    except OSError:
+        return False
+    if content is None:
+        return kept or ours == ""
+    blob = blob_id(content[0], before.head)
+    if blob == ours or not ours:
+        return blob == ours
+    done = repository.git.complete("cat-file", "blob", ours)
+    return done.status == 0 and done.stdout.startswith(content[0])
+
+
+def _each_few(git: GitProcess, words: Sequence[str], paths: Sequence[str]) -> None:
+    """Run git on the paths, as many at a time as a command line can hold."""
+    for some in _few_of(paths):
+        git.run(*words, *some, config=_NO_HOOKS)
+
+
+def _few_of(paths: Sequence[str], most: int = 200) -> Iterator[Sequence[str]]:
+    for at in range(0, len(paths), most):
+        yield paths[at : at + most]
 
 
 def _is_ours(git: GitProcess, before: Before, commit: str) -> bool:
@@ -250,9 +304,15 @@ def _remove_folders(repository: Repository, before: Before) -> None:
             return
 
 
-def _staged(git: GitProcess, path: str) -> str | None:
-    fields = git.text("ls-files", "--stage", "-z", "--", path).split("\0")[0].split(" ")
-    return fields[1] if len(fields) > 1 else None
+def _staged(git: GitProcess, paths: Sequence[str]) -> Mapping[str, str]:
+    """Path -> its blob in the index."""
+    found = {}
+    for some in _few_of(paths):
+        for row in git.text("ls-files", "--stage", "-z", "--", *some).split("\0"):
+            facts, _, path = row.partition("\t")
+            if path:
+                found[path] = facts.split(" ")[1]
+    return found
 
 
 def _content(path: Path) -> tuple[bytes, int] | None:
@@ -271,8 +331,15 @@ def _index_path(repository: Repository) -> Path:
     return repository.git_dir / "index"
 
 
-def _has_path(git: GitProcess, commit: str, path: str) -> bool:
-    return bool(git.run("ls-tree", "-z", "--full-tree", commit, "--", path))
+def _entries(git: GitProcess, commit: str, paths: Sequence[str]) -> Mapping[str, str]:
+    """Those of `paths` that `commit` has -> their modes."""
+    found = {}
+    for some in _few_of(paths):
+        for row in git.text("ls-tree", "-z", "--full-tree", commit, "--", *some).split("\0"):
+            facts, _, path = row.partition("\t")
+            if path:
+                found[path] = facts.split(" ")[0]
+    return found
 
 
 def _parents(git: GitProcess, commit: str) -> Sequence[str]:
@@ -297,9 +364,17 @@ def _check_commit(git: GitProcess, old: str, new: str, files: Files) -> None:
             raise Refused(f"a hook altered {path}", hint="let the hook leave that file alone")
 
 
-def child_commit(repository: Repository, parent: str, files: Files, message: str) -> str:
-    """A commit on `parent` that differs in `files` alone; no branch, index or work tree is touched."""
+def child_commit(
+    repository: Repository, parent: str, files: Files, message: str, *, modes: Mapping[str, str] | None = None
+) -> str:
+    """A commit on `parent` that differs in `files` alone; no branch, index or work tree is touched.
+
+    A file has its mode of `modes`, else the one that `parent` has.
+    """
     git = repository.git
+    kept = {path: mode for path, mode in _entries(git, parent, list(files)).items() if mode in _FILE_MODES} | dict(
+        modes or {}
+    )
     sign = is_true(git.config.get("commit.gpgsign"))
     with tempfile.TemporaryDirectory(prefix="modelver-index-") as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -309,7 +384,7 @@ def child_commit(repository: Repository, parent: str, files: Files, message: str
                 git.run("update-index", "--force-remove", "--", path, env=env)
                 continue
             blob = git.run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
-            git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
+            git.run("update-index", "--add", "--cacheinfo", f"{kept.get(path, '100644')},{blob},{path}", env=env)
         tree = git.run("write-tree", env=env).decode().strip()
     signing = ["-S"] if sign else []
     made = git.run("commit-tree", *signing, "-p", parent, "-F", "-", tree, stdin=message.encode())

@@ -10,13 +10,14 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import PREFIX
 from dvc_modelver.core.text import redact
 from dvc_modelver.errors import EnvironmentProblem
-from dvc_modelver.gitio.commits import Before, undo_commit
+from dvc_modelver.gitio.commits import Before, is_movable, undo_commit
 from dvc_modelver.gitio.process import GitProcess
 from dvc_modelver.gitio.refs import RefUpdate, drop_and_update_refs, read_ref
 from dvc_modelver.gitio.remotes import push_url, read_remote_tags
@@ -42,6 +43,8 @@ class Journal:
     """What our commit found."""
     rest: str = ""
     """What else is under way, for the command that settles it."""
+    goal: Ref | None = None
+    """(ref or `HEAD`, object id): from when it names that, all is made, and nothing is undone any more."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -77,6 +80,7 @@ def read_journal(state_dir: Path) -> Journal | None:
             remote=raw["remote"],
             before=_before(raw["before"]) if raw["before"] is not None else None,
             rest=str(raw.get("rest", "")),
+            goal=_pairs([raw["goal"]])[0] if raw.get("goal") is not None else None,
         )
     except FileNotFoundError:
         return None
@@ -120,21 +124,45 @@ def recover(repository: Repository, rest: Callable[[str], None] | None = None) -
     return said
 
 
-def _settle(repository: Repository, journal: Journal) -> str:
+class Way(Enum):
+    """What becomes of what was interrupted."""
+
+    MADE = "made"
+    """All is there already; only our own notes are brought up to date."""
+    FINISH = "finish"
+    """The remote has it already, so it is made here too."""
+    UNDO = "undo"
+    GIVE_UP = "give up"
+    """People went on from there: nothing is touched."""
+
+
+def choose_way(repository: Repository, journal: Journal) -> Way:
+    """What `recover` does with `journal`.  Raises `EnvironmentProblem` when the remote must say and does not."""
     git = repository.git
-    here = {ref: read_ref(git, ref) for ref, _ in journal.refs}
-    missing = [(ref, oid) for ref, oid in journal.refs if here[ref] != oid]
-    names = ", ".join(ref.removeprefix(PREFIX) for ref, _ in journal.refs)
+    if journal.goal is not None and read_ref(git, journal.goal[0]) == journal.goal[1]:
+        return Way.MADE
+    missing = [ref for ref, oid in journal.refs if read_ref(git, ref) != oid]
     if journal.refs and not missing:
-        finish(repository, journal)
-        return f"{names}: an interrupted {journal.action} had been finished"
+        return Way.MADE
     if missing and journal.remote is not None and remote_state(git, journal.remote, journal.refs) is True:
-        foreign = [ref.removeprefix(PREFIX) for ref, _ in missing if here[ref] is not None]
+        return Way.FINISH
+    return Way.UNDO if journal.before is None or is_movable(git, journal.before) else Way.GIVE_UP
+
+
+def _settle(repository: Repository, journal: Journal) -> str:
+    way = choose_way(repository, journal)
+    names = ", ".join(ref.removeprefix(PREFIX) for ref, _ in journal.refs)
+    start = f"{names}: " if names else ""
+    if way in (Way.MADE, Way.FINISH):
+        here = {ref: read_ref(repository.git, ref) for ref, _ in journal.refs}
+        foreign = [ref.removeprefix(PREFIX) for ref, oid in journal.refs if here[ref] not in (None, oid)]
         finish(repository, journal)
         if foreign:
             return f"{', '.join(foreign)}: not the object that the remote has: git fetch --tags --force takes its own"
-        return f"{names}: finished an interrupted {journal.action} (it was on {redact(journal.remote)} already)"
-    if journal.before is not None and not undo_commit(repository, journal.before):
+        if way is Way.MADE:
+            return f"{start}an interrupted {journal.action} had been finished"
+        return f"{start}finished an interrupted {journal.action} (it was on {redact(journal.remote or '')} already)"
+    if way is Way.GIVE_UP or (journal.before is not None and not undo_commit(repository, journal.before)):
         return f"an interrupted {journal.action} was given up; its commit is part of the history by now"
     return f"an interrupted {journal.action} was undone"
 
@@ -144,6 +172,8 @@ def finish(repository: Repository, journal: Journal, *, fresh: bool = False) -> 
 
     With `fresh` none of the tags may be here: one that is there all the same is a `Conflict`.
     """
+    if not journal.refs:
+        return
     git = repository.git
     new = [RefUpdate(ref, oid) for ref, oid in journal.refs if fresh or read_ref(git, ref) is None]
     gone = [(ref, oid) for ref, oid in journal.drops if read_ref(git, ref) == oid]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from types import TracebackType
 from typing import IO
@@ -44,7 +45,8 @@ class Objects:
             return
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # a Ctrl-C at the terminal has ended it too
+                    pipe.close()
         self._process.wait()
         self._process = None
 

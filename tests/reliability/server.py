@@ -79,7 +79,7 @@ def serve() -> None:
 
     for block in BLOCKS:
         import_module(f"dvc_modelver.cards.blocks.{block}")
-    main.build_app(["release", "promote", "withdraw", "retire", "push", "doctor", "list", "card"])
+    main.build_app(["release", "promote", "withdraw", "retire", "push", "rollback", "doctor", "list", "card"])
     with tempfile.TemporaryDirectory() as folder:
         for line in sys.stdin:
             order = json.loads(line)
