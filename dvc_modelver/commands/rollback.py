@@ -27,6 +27,7 @@ from dvc_modelver.dvcio.facts import artifact_facts
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import BadInput, DataError, EnvironmentProblem, ModelverError, NotFound, Refused
 from dvc_modelver.gitio.commits import Before, child_commit, commit_only, look_before, uninterrupted
+from dvc_modelver.gitio.diffs import links_between
 from dvc_modelver.gitio.journal import Journal, clear_journal, read_journal, write_journal
 from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
 from dvc_modelver.gitio.remotes import PushRef, push
@@ -177,6 +178,8 @@ def _plan(
     target: Tree,
 ) -> Plan:
     if request.form in ("tree", "detach"):
+        if request.form == "tree":
+            _refuse_links(project, model.release_ref(version).target or "")
         return plan_tree(head, target)
     then = read_side(target, _declared(target, model.name, record))
     here = declared_one(head, model.name)
@@ -186,6 +189,15 @@ def _plan(
         return plan_model(now, then, like)
     plan = plan_slice(now, then, like, include_shared=request.include_shared)
     return with_card(plan, dict(_card(project, then, plan, version, head, like)))
+
+
+def _refuse_links(project: Project, target: str) -> None:
+    links = links_between(project.repository.git, project.head or "", target)
+    if links:
+        raise Refused(
+            f"{links[0]} is a symbolic link or submodule that differs, which is not restored",
+            hint=f"git checkout {target[:9]} -- {links[0]}, and commit it",
+        )
 
 
 def _declared(tree: Tree, name: str, record: Record | None) -> Declared:

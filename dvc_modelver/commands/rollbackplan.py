@@ -395,7 +395,7 @@ def _made(side: Side, located: Located) -> tuple[Output, ...]:
 
 
 def plan_tree(head: Tree, target: Tree) -> Plan:
-    """Every file and every output as the target's commit has them.  Raises `Refused` when a link would change."""
+    """Every file and every output as the target's commit has them; links and submodules are not looked at."""
     names = sorted({*head.files("*"), *target.files("*")})
     files = {name: target.read(name) for name in names if _oid(head, name) != _oid(target, name)}
     now = {located.output.path: located.output for located in restoring.all_outputs(Commit(head))}

@@ -61,3 +61,11 @@ def _rows(fields: Iterator[bytes]) -> Iterator[tuple[str, tuple[int, int]]]:
             path = other if path == b"/dev/null" else path
         if added.isdigit() and removed.isdigit():
             yield path.decode("utf-8", "surrogateescape"), (int(added), int(removed))
+
+
+def links_between(git: GitProcess, old: str, new: str) -> tuple[str, ...]:
+    """The symbolic links and submodules that differ between two commits, sorted by path.  Raises `GitFailed`."""
+    raw = git.run("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--end-of-options", old, new)
+    fields = raw.decode("utf-8", "surrogateescape").split("\0")
+    rows = zip(fields[0:-1:2], fields[1::2], strict=True)
+    return tuple(path for head, path in rows if {"120000", "160000"} & set(head.lstrip(":").split(" ")[:2]))

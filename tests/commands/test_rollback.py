@@ -310,6 +310,16 @@ def test_the_whole_tree(repo: DvcRepo, run: Run) -> None:
     assert depth(repo).startswith("6 6")
 
 
+def test_links_are_refused_with_the_whole_tree(repo: DvcRepo, run: Run) -> None:
+    """A symbolic link that differs is named, with the line that restores it."""
+    (repo.path / "latest").symlink_to("models")
+    repo.git("add", "latest")
+    repo.git.commit("Link", {})
+    said = refused(repo, run, "churn", "v0.1.0", "--tree")
+    assert "latest is a symbolic link" in said
+    assert "git checkout" in said
+
+
 def test_the_model_alone(repo: DvcRepo, run: Run) -> None:
     """`--model-only` leaves params and code, and says what `dvc status` will show."""
     result = run("rollback", "churn", "v0.1.0", "--model-only", "--json").json
