@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dvc_modelver.commands.bisect import Bisected, BisectRequest, bisect
 from dvc_modelver.commands.candidates import ReleaseRequest
 from dvc_modelver.commands.cardcheck import CardReport, check_cards
 from dvc_modelver.commands.cards import update_cards
@@ -29,10 +30,13 @@ from dvc_modelver.commands.promote import promote
 from dvc_modelver.commands.publishing import Outcome
 from dvc_modelver.commands.push import push_tags
 from dvc_modelver.commands.release import release
+from dvc_modelver.commands.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
+from dvc_modelver.commands.verify import Options, verify
 from dvc_modelver.commands.withdraw import retire, withdraw
 from dvc_modelver.core.names import check_name
 from dvc_modelver.core.releases import ReleaseOptions
+from dvc_modelver.core.verification import Verified
 from dvc_modelver.core.versions import Bump, Version
 from dvc_modelver.errors import BadInput
 
@@ -213,6 +217,34 @@ class Repository:
         with self._project() as project:
             return framed(FramedImpact, impact(project, query, rev=rev, at=moment, offline=offline))
 
+    def verify(
+        self,
+        reference: str | None = None,
+        *,
+        every: bool = False,
+        remote: bool = False,
+        signed: bool = False,
+        force: bool = False,
+    ) -> Rows[Verified]:
+        """Every link from tag to bytes, of what is in use; of one model, version or stage; or of `every` version.
+
+        Args:
+            remote: also ask the DVC remote.
+            signed: fail where a tag is not signed by someone who is allowed to.
+            force: hash again what was hashed before and has not changed since.
+        """
+        with self._project() as project:
+            options = Options(remote=remote, signed=signed, force=force)
+            return Rows(verify(project, reference, options, every=every).versions)
+
+    def bisect(self, name: str, metric: str, *, good: str | None = None, bad: str | None = None) -> Bisected:
+        """The version and the commit where a metric went wrong, from recorded metrics.
+
+        Raises `NotFound` when there is no such model, version or metric, `BadInput` when good is not better than bad.
+        """
+        with self._project() as project:
+            return bisect(project, BisectRequest(name=name, metric=metric, good=good, bad=bad))
+
     def doctor(self) -> Diagnosis:
         """Everything that is wrong with the repository's versions."""
         with self._project() as project:
@@ -319,6 +351,60 @@ class Repository:
         Raises `NotFound`, `Refused` (withdrawn, retired), `Conflict` (someone else promoted at the same time).
         """
         return self._write(promote, reference, stage, message=message, **options)
+
+    def rollback(
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        form: str = "slice",
+        stage: str | None = None,
+        reason: str = "",
+        branch: str | None = None,
+        include_shared: bool = False,
+        push: bool = False,
+        offline: bool = False,
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Bring back what an earlier version was made of, with its bytes, as one new commit.
+
+        Args:
+            version: by default the version before the one whose bytes HEAD names.
+            form: `slice`, `tree`, `model` (the model alone) or `detach`.
+            stage: let this stage hold the version again (by default its previous holder) instead: no file moves.
+            branch: make the commit on a new branch, and leave the work tree as it is.
+            include_shared: also what other models are made with.
+            offline: do not ask the remote for numbers; of a stage.
+
+        Raises:
+            Refused: something would be lost, or other models are made with what would change.
+            DataError: bytes are missing or corrupt: found before anything changes.
+            NotFound: there is no such version, or none before.
+        """
+        if form not in ("slice", "tree", "model", "detach"):
+            raise BadInput(f"{form!a} is no form of a rollback", hint="slice, tree, model or detach")
+        wanted = Version.parse(version) if version is not None else None
+        with self._project() as project:
+            if stage is not None:
+                return rollback_stage(
+                    project, name, stage, wanted, reason=reason, push=push, offline=offline, dry_run=dry_run
+                )
+            request = RollbackRequest(
+                name=name,
+                version=wanted,
+                form=form,
+                reason=reason,
+                branch=branch,
+                include_shared=include_shared,
+                push=push,
+                dry_run=dry_run,
+            )
+            return rollback(project, request)
+
+    def undo_rollback(self, *, dry_run: bool = False) -> RolledBack:
+        """Go back to where the last rollback started.  Raises `Refused` when something has moved since."""
+        with self._project() as project:
+            return undo(project, dry_run=dry_run)
 
     def withdraw(self, reference: str, *, message: str = "", **options: bool) -> Outcome:
         """Empty `NAME#STAGE`, or withdraw `NAME@V` for ever (needs a message; does not ask)."""

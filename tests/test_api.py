@@ -232,3 +232,32 @@ def test_importing_the_package_costs_nothing() -> None:
     script = "import sys, dvc_modelver; print([m for m in ('pandas', 'git', 'dvc_modelver.api') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert done.stdout.strip() == "[]"
+
+
+def test_rollback_verify_and_bisect(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Going back, what holds afterwards, and where a metric moved are those of the command line."""
+    head = dvc_repo.git("rev-parse", "HEAD")
+    plan = repo.rollback("churn", dry_run=True)
+    assert (plan.changed, str(plan.models[0].version)) == (True, "v0.1.0")
+    assert dvc_repo.git("rev-parse", "HEAD") == head
+    done = repo.rollback("churn", "v0.1.0", reason="worse")
+    assert done.models[0].commit == dvc_repo.git("rev-parse", "HEAD") != head
+    repo.undo_rollback()
+    assert dvc_repo.git("rev-parse", "HEAD^{tree}") == dvc_repo.git("rev-parse", f"{head}^{{tree}}")
+    repo.promote("churn@v0.2.0", "prod")
+    back = repo.rollback("churn", stage="prod", offline=True)
+    assert (back.models[0].stage, str(back.models[0].version)) == ("prod", "v0.1.0")
+    with pytest.raises(BadInput, match="is no form of a rollback"):
+        repo.rollback("churn", form="sideways")
+
+    checked = repo.verify(every=True)
+    assert [str(row.version) for row in checked] == ["v0.2.0", "v0.1.0"]
+    said = modelver("verify", "--all", "--json", cwd=dvc_repo.git).json
+    assert [[check.ok for check in row.checks] for row in checked] == [
+        [check["ok"] for check in row["checks"]] for row in said["versions"]
+    ]
+    assert all(row.ok for row in checked)
+    assert list(checked.to_frame()["name"]) == ["churn", "churn"]
+
+    with pytest.raises(BadInput, match="not better"):
+        repo.bisect("churn", "auc", good="v0.1.0", bad="v0.2.0")
