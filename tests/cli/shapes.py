@@ -129,6 +129,56 @@ WRITING = {
     "steps": [{"do": str, "target": str}],
 }
 RELEASED = {**WRITING, "models": [{**WRITING["models"][0], "bump": ({"level": (str, None), "reasons": [str]}, None)}]}
+ROLLED_BACK = {
+    **WRITING,
+    "steps": [{"do": str, "target": str}],
+    "from": (V, None),
+    "holds": Map((V, None)),
+    "out_of_date": [str],
+    "stale": [str],
+    "notes": [str],
+}
+VERIFY = {
+    "schema": int,
+    "ok": bool,
+    "versions": [
+        {
+            "name": str,
+            "version": V,
+            "tag": str,
+            "commit": (COMMIT, None),
+            "withdrawn": bool,
+            "stages": [str],
+            "ok": bool,
+            "checks": [
+                {
+                    "check": one_of(
+                        "ref", "object", "name", "signature", "commit", "record", "files", "cache", "remote", "card"
+                    ),
+                    "ok": bool,
+                    "detail": str,
+                    "remedy": str,
+                }
+            ],
+        }
+    ],
+}
+MEASURED = {"version": V, "value": (int, float, one_of("NaN", "Infinity", "-Infinity"))}
+BISECT = {
+    "schema": int,
+    "name": str,
+    "metric": {"file": str, "key": str},
+    "better": (one_of("up", "down"), None),
+    "good": MEASURED,
+    "bad": MEASURED,
+    "versions": [{"version": V, "commit": COMMIT, "value": SCALAR, "state": one_of("good", "bad", "unknown")}],
+    "step": {"from": V, "to": V},
+    "commits": [{"commit": COMMIT, "author": AUTHOR, "at": TIME, "subject": str, "value": SCALAR, "state": str}],
+    "culprit": {"commit": (COMMIT, None), "range": ([COMMIT], None)},
+    "attribution": [{"kind": str, "names": [str]}],
+    "unmeasured": [COMMIT],
+    "notes": [str],
+}
 LINES = {"added": int, "removed": int}
 BYTES = {"digest": (str, None), "size": (int, None), "files": (int, None)}
 CHANGE = one_of("added", "removed", "changed", "unchanged")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli import shapes
+from tests.cli.shapes import faults
 from tests.support import Clones, DvcRepo, Modelver, Result
 from tests.support.snapshot import snapshot
 
@@ -70,6 +72,7 @@ def test_one_new_commit_with_its_bytes(repo: DvcRepo, run: Run) -> None:
     """The version before comes back as a commit on top; params, lock, metrics, bytes and card are its own."""
     before = head(repo)
     result = run("rollback", "churn", "--reason", "recall fell", "--json").json
+    assert faults(result, shapes.ROLLED_BACK) == []
     assert (result["action"], result["changed"]) == ("rollback", True)
     assert (result["models"][0]["version"], result["from"]) == ("v0.2.0", "v0.3.0")
     assert repo.git("rev-parse", "HEAD^") == before
@@ -81,6 +84,16 @@ def test_one_new_commit_with_its_bytes(repo: DvcRepo, run: Run) -> None:
         assert repo.git("show", f"HEAD:{file}") == repo.git("show", f"churn@v0.2.0:{file}")
     assert "v0.2.0" in repo.git("show", "HEAD:model_cards/churn.md")
     assert run("card", "check").code == 0
+
+
+def test_answers_have_their_shapes(repo: DvcRepo, run: Run) -> None:
+    """What scripts read of verify and bisect has the documented keys."""
+    assert faults(run("verify", "--all", "--remote", "--json").json, shapes.VERIFY) == []
+    repo.fake_train(2)
+    run("release", "churn", "--offline")
+    answer = run("bisect", "churn", "--metric", "auc", "--json").json
+    assert faults(answer, shapes.BISECT) == []
+    assert answer["step"] == {"from": "v0.3.0", "to": "v0.4.0"}
 
 
 def test_dvc_agrees(repo: DvcRepo, run: Run) -> None:
