@@ -420,7 +420,7 @@ class Bench:
         back = self.modelver(repo, "rollback", "bench", "v0.1.0")
         hashing = [Command([*_sha256(), source], self.folder), Command(["cp", source, str(copy)], self.folder)]
         yield Comparison(
-            row="rollback-1GB",
+            row="rollback-1gb",
             work=f"modelver rollback, one file of {self.sizes.big_mb:,} MB, copied",
             against="sha256sum, cp",
             ours=Side([back], start),
@@ -450,7 +450,7 @@ class Bench:
         dvc = Command([sys.executable, "-c", "import dvc.repo"], self.folder)
         cp = Command(["cp", "--reflink=auto", source, str(copy)], self.folder)
         yield Comparison(
-            row="rollback-1GB",
+            row="rollback-1gb",
             work="the same again",
             against="cp, py+typer, import dvc.repo",
             ours=Side([back], again),
