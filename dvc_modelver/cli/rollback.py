@@ -12,9 +12,9 @@ from dvc_modelver.cli.answer import Answer
 from dvc_modelver.cli.arguments import DRY_RUN, OFFLINE, PUSH, complete_references, complete_stages, opened, wants_push
 from dvc_modelver.cli.outcome import answer as told
 from dvc_modelver.cli.shell import command
-from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
-from dvc_modelver.core.references import parse_reference
+from dvc_modelver.core.references import Reference, parse_reference, resolve_version
 from dvc_modelver.core.text import one_line
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import BadInput
@@ -80,8 +80,7 @@ def run(
     with opened(around) as project:
         if back:
             return answer(undo(project, dry_run=dry_run), project.remote)
-        reference = parse_reference(name or "")
-        wanted = Version.parse(version) if version is not None else reference.version
+        reference, wanted = _wanted(project, name or "", version)
         pushing = wants_push(project, push, offline)
         if stage is not None:
             outcome = rollback_stage(
@@ -106,6 +105,20 @@ def run(
             dry_run=dry_run,
         )
         return answer(rollback(project, request), project.remote)
+
+
+def _wanted(project: Project, name: str, version: str | None) -> tuple[Reference, Version | None]:
+    """The model, and the version that either word names: `churn v1.2.0`, `churn@v1.2.0`, `churn#prod`."""
+    reference = parse_reference(name)
+    said = reference.version is not None or reference.stage is not None or reference.latest
+    if said and version is not None:
+        raise BadInput(f"{name} names a version already", hint=f"modelver rollback {reference.name} {version}")
+    if version is not None:
+        return reference, Version.parse(version)
+    if not said:
+        return reference, None
+    found = project.resolve(name)
+    return reference, resolve_version(project.model_of(found.name), found)
 
 
 def _check(forms: list[str], name: str | None, back: bool, branch: str | None, include_shared: bool) -> None:

@@ -175,6 +175,15 @@ def test_the_plan(repo: DvcRepo, run: Run) -> None:
     assert applied["steps"] == plan["steps"]
 
 
+def test_the_version_by_any_of_its_names(repo: DvcRepo, run: Run) -> None:
+    """What a stage holds, a version in one word and `latest` are targets too."""
+    run("promote", "churn@v0.1.0", "prod", "--offline")
+    assert run("rollback", "churn#prod", "--json").json["models"][0]["version"] == "v0.1.0"
+    assert run("rollback", "churn@latest", "--json").json["models"][0]["version"] == "v0.3.0"
+    assert run("rollback", "churn@v0.2.0", "--json").json["models"][0]["version"] == "v0.2.0"
+    run("rollback", "churn#dev", code=7)
+
+
 def test_undo(repo: DvcRepo, run: Run) -> None:
     """`--undo` goes back to where the last one started, as long as nothing has moved since."""
     start = repo.git("rev-parse", "HEAD^{tree}")
@@ -265,6 +274,7 @@ def test_refused_states(repo: DvcRepo, run: Run) -> None:
         ("churn", "--undo"),
         ("churn", "--detach", "--branch", "x"),
         ("churn", "1.0"),
+        ("churn@v0.1.0", "v0.2.0"),
         ("churn", "--branch", "a..b"),
         ("churn", "--include-shared", "--tree"),
     ],
