@@ -70,8 +70,8 @@ def _significance(found: Comparison) -> Iterator[tuple[str, ...]]:
     """The intervals of the differences, then the tests."""
     several = len({row.file for row in found.metrics}) > 1
     for row in found.metrics:
-        for point, interval in zip(found.points, row.intervals, strict=False):
-            if interval is not None:
+        for point, delta, interval in zip(found.points, row.deltas, row.intervals, strict=False):
+            if interval is not None and delta:
                 span = f"{interval.low:+.3g} to {interval.high:+.3g} ({interval.level:.0%})"
                 words = span if interval.excludes_zero else f"{span}, may be chance"
                 yield _label(row.file, row.key, several), point.ref, words, interval.method
