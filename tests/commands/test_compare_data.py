@@ -103,6 +103,9 @@ def test_files_of_a_directory(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     assert "c.png" in words
     assert "b.png" in words
     assert "a.png" in words
+    page = dvc_repo.path.parent / "page.html"
+    modelver("compare", "churn@v0.1.0", "churn@v0.2.0", "--html", page, cwd=git)
+    assert "c.png" in page.read_text()
 
 
 def test_large_tables_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

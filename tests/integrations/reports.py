@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from dvc_modelver.core.bumps import Suggestion
 from dvc_modelver.core.comparison import (
@@ -26,7 +27,7 @@ from dvc_modelver.core.facts import Scalar
 from dvc_modelver.core.plots import PlotData, PlotKind, Series
 from dvc_modelver.core.report import Image, Report, ReportPlot, ReportVersion
 from dvc_modelver.core.significance import Interval, Judged, PairedTest, PredictionsRow
-from dvc_modelver.core.tables import ColumnProfile, TableProfile
+from dvc_modelver.core.tables import ColumnProfile, TableProfile, table_changes
 from dvc_modelver.core.versions import Bump, Version
 from tests.integrations.graphs import DIAMOND, IMPORTED, full_of
 
@@ -108,6 +109,11 @@ PARAMS = (
 )
 
 
+def _inside(old: TableProfile, new: TableProfile) -> dict[str, Any]:
+    """A data row's tables, and what changed in them."""
+    return {"tables": (old, new), "changes": ((), table_changes(old, new))}
+
+
 def _table(rows: int, mean: float, *names: str) -> TableProfile:
     columns = (ColumnProfile(name=name, type="number", nulls=0, mean=mean, std=1.5) for name in names)
     return TableProfile(rows=rows, columns=tuple(columns))
@@ -116,7 +122,7 @@ def _table(rows: int, mean: float, *names: str) -> TableProfile:
 DATA = (
     DataRow(path="data/raw.csv", change=Change.CHANGED,
             values=(Bytes(digest=f"md5:{'a1' * 16}", size=104_200), Bytes(digest=f"md5:{'b2' * 16}", size=131_000)),
-            tables=(_table(1500, 3.1, "age", "plan"), _table(2000, 3.4, "age", "plan", "region"))),
+            **_inside(_table(1500, 3.1, "age", "plan"), _table(2000, 3.4, "age", "plan", "region"))),
     DataRow(path="data/images", change=Change.UNCHANGED,
             values=(Bytes(digest=f"md5:{'c3' * 16}.dir", size=9_400_000, files=1200),) * 2),
     DataRow(path="data/extra.parquet", change=Change.ADDED, values=(None, Bytes(digest=f"md5:{'d4' * 16}", size=88))),
@@ -293,7 +299,7 @@ def report_full_of(text: str) -> Report:
                      metric(text, text, f"{text}!", file=f"{text}2")),
             params=(ParamRow(file=text, key=text, values=(text, f"{text}2"), changed=True),),
             data=(DataRow(path=text, values=(Bytes(digest=text, size=1), Bytes(digest=f"{text}2", size=2)),
-                          change=Change.CHANGED, tables=(table, other)),),
+                          change=Change.CHANGED, **_inside(table, other)),),
             code=sources, pipeline=sources, environment=facts, artifact=facts,
             bump=Suggestion(level=None, reasons=(text,)),
             predictions=(PredictionsRow(path=text, values=(None, judged)),), notes=(text,),

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dvc_modelver.core.comparison import Bytes, Change, Comparison, DataRow, FactRow, SourceRow
 from dvc_modelver.core.metrics import label
 from dvc_modelver.core.sizes import size
-from dvc_modelver.core.tables import table_changes
 from dvc_modelver.integrations.comparison_page.markup import (
     NONE,
     Cell,
@@ -113,13 +112,9 @@ def _change_word(change: Change) -> str:
 
 
 def _inside(row: DataRow) -> str:
-    """What changed in a table, from the first point that has it to the last."""
-    known = [profile for profile in row.tables if profile is not None]
-    if len(known) < 2:
-        return ""
-    lines = "".join(
-        f"<li><b>{clipped(one.what)}</b> {clipped(one.detail)}</li>" for one in table_changes(known[0], known[-1])
-    )
+    """What changed inside a table or directory, from the first point to the last."""
+    changes = row.changes[-1] if row.changes else ()
+    lines = "".join(f"<li><b>{clipped(one.what)}</b> {clipped(one.detail)}</li>" for one in changes)
     return f'<ul class="inside">{lines}</ul>' if lines else ""
 
 
