@@ -11,28 +11,28 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dvc_modelver.commands.bisect import Bisected, BisectRequest, bisect
+from dvc_modelver.commands.bisection.bisect import Bisected, BisectRequest, bisect
 from dvc_modelver.commands.candidates import ReleaseRequest
-from dvc_modelver.commands.cardcheck import CardReport, check_cards
-from dvc_modelver.commands.cards import update_cards
-from dvc_modelver.commands.cardshow import ShownCard, show_card
-from dvc_modelver.commands.compare import compare_points
+from dvc_modelver.commands.cards.check import CardReport, check_cards
+from dvc_modelver.commands.cards.show import ShownCard, show_card
+from dvc_modelver.commands.cards.update import update_cards
+from dvc_modelver.commands.comparison.compare import compare_points
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
 from dvc_modelver.commands.frames import FramedComparison, FramedImpact, FramedLineage, FramedMetricLine, framed
 from dvc_modelver.commands.get import Got, get
 from dvc_modelver.commands.history import EventRow, ModelAt, history, history_at
-from dvc_modelver.commands.impact import impact
-from dvc_modelver.commands.lineage import lineage
 from dvc_modelver.commands.list_models import ModelRow, list_models
 from dvc_modelver.commands.metricline import metric_line
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.promote import promote
+from dvc_modelver.commands.provenance.impact import impact
+from dvc_modelver.commands.provenance.lineage import lineage
 from dvc_modelver.commands.publishing import Outcome
 from dvc_modelver.commands.push import push_tags
 from dvc_modelver.commands.release import release
-from dvc_modelver.commands.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
+from dvc_modelver.commands.restoration.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
 from dvc_modelver.commands.show import VersionFacts, VersionRow, show_version, show_versions
-from dvc_modelver.commands.verify import Options, verify
+from dvc_modelver.commands.verification.verify import Options, verify
 from dvc_modelver.commands.withdraw import retire, withdraw
 from dvc_modelver.core.names import check_name
 from dvc_modelver.core.releases import ReleaseOptions

@@ -12,7 +12,7 @@ from dvc_modelver.cli.answer import Answer, Json, author_json, day, shown
 from dvc_modelver.cli.arguments import MODEL, YES, opened
 from dvc_modelver.cli.shell import ask, command
 from dvc_modelver.cli.table import Table
-from dvc_modelver.commands.bisect import Bisected, BisectRequest, CommitValue, VersionValue, bisect
+from dvc_modelver.commands.bisection.bisect import Bisected, BisectRequest, CommitValue, VersionValue, bisect
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.core.bisection import State
 from dvc_modelver.core.facts import Scalar

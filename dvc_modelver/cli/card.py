@@ -16,13 +16,13 @@ from dvc_modelver.cli.arguments import (
     opened,
 )
 from dvc_modelver.cli.shell import command
-from dvc_modelver.commands.cardcheck import CardReport, Finding, check_cards
+from dvc_modelver.commands.cards.check import CardReport, Finding, check_cards
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import ExitCode
 
 if TYPE_CHECKING:
-    from dvc_modelver.commands.cardshow import ShownCard
+    from dvc_modelver.commands.cards.show import ShownCard
 
 COMMANDS = {
     "update": "Bring cards up to date.",
@@ -66,7 +66,7 @@ def update(
     """
     # Here, since the check runs in hooks and needs none of it.
     from dvc_modelver.cli.outcome import answer
-    from dvc_modelver.commands.cards import update_cards
+    from dvc_modelver.commands.cards.update import update_cards
 
     with opened(around) as project:
         outcome = update_cards(project, names or (), discard_edits=discard_edits, dry_run=dry_run)
@@ -170,7 +170,7 @@ def show(
       modelver card show churn@v1.2.0
       modelver card show churn#prod > card.md
     """
-    from dvc_modelver.commands.cardshow import show_card
+    from dvc_modelver.commands.cards.show import show_card
 
     with opened(around, repo, reference) as project:
         return show_answer(show_card(project, reference))

@@ -11,8 +11,8 @@ from dvc_modelver.cli.answer import Answer
 from dvc_modelver.cli.arguments import complete_references
 from dvc_modelver.cli.comparejson import comparison_json
 from dvc_modelver.cli.shell import command
-from dvc_modelver.commands.compare import compare_points
-from dvc_modelver.commands.outputs import check_target
+from dvc_modelver.commands.comparison.compare import compare_points
+from dvc_modelver.commands.comparison.outputs import check_target
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.core.comparison import Comparison
 from dvc_modelver.errors import BadInput
@@ -70,7 +70,7 @@ def run(
 
 
 def _write(project: Project, found: Comparison, target: Path) -> tuple[str, ...]:
-    from dvc_modelver.commands.comparepage import write_page
+    from dvc_modelver.commands.comparison.page import write_page
 
     return write_page(project, found, target)
 

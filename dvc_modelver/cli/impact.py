@@ -12,8 +12,8 @@ from dvc_modelver.cli.answer import Answer, Json, shown
 from dvc_modelver.cli.arguments import REPO, opened
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
-from dvc_modelver.commands.impact import Affected, Impact, Unknown, impact
 from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.commands.provenance.impact import Affected, Impact, Unknown, impact
 from dvc_modelver.core.impact import Found
 from dvc_modelver.core.secrets import HIDDEN, redact_value
 from dvc_modelver.core.text import one_line

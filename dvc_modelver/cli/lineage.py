@@ -47,7 +47,7 @@ def run(
       modelver lineage churn#prod --format html > lineage.html
       modelver lineage churn --json
     """
-    from dvc_modelver.commands.lineage import lineage
+    from dvc_modelver.commands.provenance.lineage import lineage
 
     render = _renderer(form)
     with opened(around, repo, reference) as project:

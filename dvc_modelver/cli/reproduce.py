@@ -12,14 +12,14 @@ from dvc_modelver.cli.answer import Answer, Json, shown
 from dvc_modelver.cli.arguments import DRY_RUN, REFERENCE, YES, opened
 from dvc_modelver.cli.shell import ask, command
 from dvc_modelver.commands.project import Surroundings
-from dvc_modelver.commands.reproduce import (
+from dvc_modelver.commands.reproduction.plan import Plan
+from dvc_modelver.commands.reproduction.reproduce import (
     Reproduced,
     ReproduceRequest,
     outputs_that_differ,
     reproduce,
     shown_command,
 )
-from dvc_modelver.commands.reproduceplan import Plan
 from dvc_modelver.core.metrics import label
 from dvc_modelver.core.reproduction import Match, Verdict, parse_tolerance
 from dvc_modelver.core.text import one_line

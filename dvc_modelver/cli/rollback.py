@@ -13,7 +13,7 @@ from dvc_modelver.cli.arguments import DRY_RUN, OFFLINE, PUSH, complete_referenc
 from dvc_modelver.cli.outcome import answer as told
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.project import Project, Surroundings
-from dvc_modelver.commands.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
+from dvc_modelver.commands.restoration.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
 from dvc_modelver.core.references import Reference, parse_reference, resolve_version
 from dvc_modelver.core.text import one_line
 from dvc_modelver.core.versions import Version

@@ -11,7 +11,7 @@ from dvc_modelver.cli.answer import Answer
 from dvc_modelver.cli.arguments import complete_references, opened
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.project import Surroundings
-from dvc_modelver.commands.verify import Options, Verification, verify
+from dvc_modelver.commands.verification.verify import Options, Verification, verify
 from dvc_modelver.core.text import one_line
 from dvc_modelver.core.verification import Verified
 from dvc_modelver.errors import BadInput, ExitCode
@@ -73,7 +73,7 @@ def run(
 
 def _gc(around: Surroundings, keep: str, remote: bool) -> Answer:
     from dvc_modelver.cli.verifygc import answer as gc_answer
-    from dvc_modelver.commands.verifygc import plan_gc
+    from dvc_modelver.commands.verification.gc import plan_gc
 
     with opened(around) as project:
         return gc_answer(plan_gc(project, keep, remote=remote))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dvc_modelver.cli.answer import Answer, Json
-from dvc_modelver.commands.verifygc import GcPlan, RootPlan
+from dvc_modelver.commands.verification.gc import GcPlan, RootPlan
 from dvc_modelver.core.garbage import Judged, Loss, sizes
 from dvc_modelver.core.sizes import size
 from dvc_modelver.core.text import one_line

@@ -273,8 +273,8 @@ def _naming(data: bytes | None) -> tuple[Version | None, tuple[object, ...]]:
 def _suggested(project: Project, name: str, last: Version | None, commit: str) -> Suggestion:
     """How far the number goes by what changed since `last`; no level where one of the two cannot be read."""
     # A release whose number does not depend on it does without: reading both points takes 40 ms.
-    from dvc_modelver.commands.comparefacts import FactsReader
-    from dvc_modelver.commands.comparepoints import Place, find_place
+    from dvc_modelver.commands.comparison.facts import FactsReader
+    from dvc_modelver.commands.comparison.points import Place, find_place
     from dvc_modelver.core.bumps import Suggestion, suggest
 
     try:

@@ -17,7 +17,7 @@ from dvc_modelver.core.records import Record
 from dvc_modelver.errors import ModelverError
 
 if TYPE_CHECKING:
-    from dvc_modelver.commands.cardfacts import CardSource
+    from dvc_modelver.commands.cards.facts import CardSource
 
 
 def read_ahead(project: Project, name: str, commits: Sequence[str]) -> None:
@@ -62,7 +62,7 @@ def commit_facts(project: Project, name: str, commit: str, at_hand: Bytes) -> Co
     known = project.facts_cache.get_all(name, commit)
     if known is not None:
         return known
-    from dvc_modelver.commands.cardfacts import TreeReader
+    from dvc_modelver.commands.cards.facts import TreeReader
     from dvc_modelver.dvcio import facts as dvc_facts
     from dvc_modelver.dvcio.project import declared_one
 

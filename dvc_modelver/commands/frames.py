@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dvc_modelver.commands.impact import Affected, Impact
 from dvc_modelver.commands.metricline import MetricLine
+from dvc_modelver.commands.provenance.impact import Affected, Impact
 from dvc_modelver.core.comparison import Change, Comparison
 from dvc_modelver.core.lineage import Lineage, Node
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.comparison.versionnumbers import AT_ONCE, NumbersReader
 from dvc_modelver.commands.project import Project
-from dvc_modelver.commands.versionnumbers import AT_ONCE, NumbersReader
 from dvc_modelver.core.facts import Scalar, Values
 from dvc_modelver.core.metrics import as_number, direction
 from dvc_modelver.core.names import near
@@ -143,7 +143,7 @@ def _measured(project: Project, model: Model, values: Sequence[tuple[Version, Sc
 def write_svg(line: MetricLine, target: Path) -> None:
     """Draw the numbers of `line`.  Raises `BadInput` when there are none, or the file cannot be written."""
     from dvc_modelver.cards.plots import render_plot
-    from dvc_modelver.commands.outputs import write_output
+    from dvc_modelver.commands.comparison.outputs import write_output
     from dvc_modelver.core.plots import PlotData, PlotKind, Series
 
     numbers = ((float(n), as_number(m.value)) for n, m in enumerate(line.versions, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dvc_modelver.commands.cardsections import refuse_unwritten
+from dvc_modelver.commands.cards.sections import refuse_unwritten
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import (
     Numbers,

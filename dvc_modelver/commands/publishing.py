@@ -102,7 +102,7 @@ def settle_left(project: Project) -> str | None:
 
 
 def _settle_bytes(project: Project, rest: str) -> None:
-    from dvc_modelver.commands.rollbackbytes import settle
+    from dvc_modelver.commands.restoration.bytes import settle
 
     _forget(project)
     settle(project, rest)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import refuse_inside_dvc, settle_left
-from dvc_modelver.commands.rollbackbytes import parse_rest
+from dvc_modelver.commands.restoration.bytes import parse_rest
 from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.journal import Journal, Way, choose_way, read_journal
 from dvc_modelver.gitio.lock import writing

@@ -18,8 +18,9 @@ from dvc_modelver.commands.candidates import (
     read_names,
     read_target,
 )
-from dvc_modelver.commands.cardsections import refuse_missing, refuse_unwritten
-from dvc_modelver.commands.cardtext import CardFile, refuse_in_the_way, write_card_files
+from dvc_modelver.commands.cards.released import release_cards
+from dvc_modelver.commands.cards.sections import refuse_missing, refuse_unwritten
+from dvc_modelver.commands.cards.text import CardFile, refuse_in_the_way, write_card_files
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import (
     Outcome,
@@ -31,7 +32,6 @@ from dvc_modelver.commands.publishing import (
     refuse_released_elsewhere,
     unpublished,
 )
-from dvc_modelver.commands.releasecards import release_cards
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.numbers import Chosen
 from dvc_modelver.core.overlay import blob_id

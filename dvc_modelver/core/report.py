@@ -1,4 +1,4 @@
-"""What the page of a comparison shows beside its rows: the types.  Filled by `commands.comparereport`."""
+"""What the page of a comparison shows beside its rows: the types.  Filled by `commands.comparison.report`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a difference of metrics is more than chance: the types.  Filled by `commands.significance`."""
+"""Whether a difference of metrics is more than chance: the types.  Filled by `commands.comparison.significance`."""
 
 from __future__ import annotations
 

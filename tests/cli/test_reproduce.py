@@ -13,9 +13,9 @@ import pytest
 from dvc_modelver.cli import reproduce as command
 from dvc_modelver.commands.notes import write_note
 from dvc_modelver.commands.project import Project, Surroundings
-from dvc_modelver.commands.reproduce import Reproduced
-from dvc_modelver.commands.reproduceplan import make_plan
-from dvc_modelver.commands.reproducerun import Failure, Rebuilt
+from dvc_modelver.commands.reproduction.plan import make_plan
+from dvc_modelver.commands.reproduction.reproduce import Reproduced
+from dvc_modelver.commands.reproduction.run import Failure, Rebuilt
 from dvc_modelver.core.reproduction import Difference, StageRow, State, Verdict, compare_metrics, compare_stage
 from dvc_modelver.errors import ExitCode, Refused
 from tests.cli.shapes import COMMIT, MD5, SCALAR, SHOW_VERSION, V, faults, one_of

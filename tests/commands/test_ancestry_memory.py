@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvc_modelver.commands import ancestry, ancestrymemory
-from dvc_modelver.commands.ancestry import Ancestry, read_ancestry
-from dvc_modelver.commands.ancestryasks import Ask
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.commands.provenance import ancestry, ancestrymemory
+from dvc_modelver.commands.provenance.ancestry import Ancestry, read_ancestry
+from dvc_modelver.commands.provenance.ancestryasks import Ask
 from dvc_modelver.core.facts import Output
 from dvc_modelver.dvcio.lock import parse_lock
 from tests.support import DvcRepo, Git, Modelver

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dvc_modelver.commands import comparedata
+from dvc_modelver.commands.comparison import data as comparedata
 from dvc_modelver.core.comparison import Bytes, Change, DataRow
 from tests.support import DvcRepo, Modelver
 

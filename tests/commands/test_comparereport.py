@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.commands import comparereport, reportplots
-from dvc_modelver.commands.compare import compare_points
-from dvc_modelver.commands.comparereport import labels, read_report
-from dvc_modelver.commands.lineage import lineage
+from dvc_modelver.commands.comparison import plots as reportplots
+from dvc_modelver.commands.comparison import report as comparereport
+from dvc_modelver.commands.comparison.compare import compare_points
+from dvc_modelver.commands.comparison.plots import media_type
+from dvc_modelver.commands.comparison.report import labels, read_report
 from dvc_modelver.commands.project import Project, Surroundings
-from dvc_modelver.commands.reportplots import media_type
+from dvc_modelver.commands.provenance.lineage import lineage
 from dvc_modelver.core.comparison import Point
 from dvc_modelver.core.plots import PlotData, PlotKind
 from dvc_modelver.core.report import Image, Report, ReportPlot

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dvc_modelver.commands import dataprofiles
 from dvc_modelver.commands.bytes_at_hand import Bytes
-from dvc_modelver.commands.dataprofiles import profile_output
+from dvc_modelver.commands.comparison import profiles as dataprofiles
+from dvc_modelver.commands.comparison.profiles import profile_output
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.tables import TableProfile

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvc_modelver.commands.lineage import lineage
 from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.commands.provenance.lineage import lineage
 from dvc_modelver.core.lineage import EdgeKind, Lineage, Node, NodeKind
 from dvc_modelver.core.origins import trace
 from dvc_modelver.errors import DataError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dvc_modelver.commands.rollbackplan import plan_slice, read_side
+from dvc_modelver.commands.restoration.plan import plan_slice, read_side
 from dvc_modelver.dvcio.project import declared_one
 from tests.commands.rollback_states import Case, Run, State
 from tests.support import Git, Modelver

@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dvc_modelver.commands.significance import judge, mcnemar, wilcoxon
+from dvc_modelver.commands.comparison.significance import judge, mcnemar, wilcoxon
 from dvc_modelver.core.predictions import Predictions
 from dvc_modelver.core.significance import Judged
 from tests.support import DvcRepo
@@ -390,8 +390,8 @@ TABLE = "id,label,prediction\n" + "".join(f"{n},{n % 2},{n % 3 % 2}\n" for n in 
 def test_predictions_of_a_commit(dvc_repo: DvcRepo) -> None:
     """Files in Git are read from the commit, those of DVC from its cache, after their bytes were hashed."""
     from dvc_modelver.commands.bytes_at_hand import Bytes
-    from dvc_modelver.commands.cardfacts import TreeReader
-    from dvc_modelver.commands.predictions import Found, predictions_of
+    from dvc_modelver.commands.cards.facts import TreeReader
+    from dvc_modelver.commands.comparison.predictions import Found, predictions_of
     from dvc_modelver.commands.project import Project, Surroundings
     from dvc_modelver.dvcio.project import declared_one
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dvc_modelver.commands.project import Project, Surroundings
-from dvc_modelver.commands.verify import Options, Verification, verify
+from dvc_modelver.commands.verification.verify import Options, Verification, verify
 from dvc_modelver.core.progress import Progress
 from tests.support import Clones, DvcRepo, Git, Modelver, Result
 

@@ -1,0 +1,1 @@
+"""`bisect`: the first commit at which a metric became worse."""

@@ -1,0 +1,1 @@
+"""Model cards: brought up to date, checked, shown, and those that new versions bring."""

@@ -1,0 +1,1 @@
+"""`reproduce`: a version built once more and held against what was recorded."""

@@ -1,0 +1,1 @@
+"""`rollback`: the plan, the bytes, and the way back."""

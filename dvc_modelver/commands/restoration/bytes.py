@@ -1,0 +1,189 @@
+"""The bytes of a rollback: found, fetched and hashed before anything changes; put; put back; settled after a kill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.restoration.memory import Last, write_last
+from dvc_modelver.core.facts import Output
+from dvc_modelver.core.rollback import OutputChange
+from dvc_modelver.dvcio.cache import Cache
+from dvc_modelver.dvcio.config import DvcConfig, read_dvc_config
+from dvc_modelver.dvcio.fetch import ensure_in_cache
+from dvc_modelver.dvcio.hashmemory import HashMemory
+from dvc_modelver.dvcio.locate import Commit
+from dvc_modelver.dvcio.present import clean
+from dvc_modelver.dvcio.restore import Restore, plan_restore
+from dvc_modelver.errors import BadInput, DataError, Refused
+
+Row = tuple[Output | None, Output | None]
+"""(what HEAD names, what is wanted); None: nothing."""
+
+
+class Bytes:
+    """All outputs of a rollback, whatever DVC repositories they belong to."""
+
+    def __init__(self, restores: Sequence[Restore], changes: Sequence[OutputChange]) -> None:
+        self._restores = restores
+        self._changes = changes
+
+    def apply(self, project: Project) -> None:
+        """Put all of them.  On any failure everything is put back before the error is raised."""
+        with ExitStack() as undo:
+            for restore in self._restores:
+                undo.callback(restore.drop)
+                restore.stage(progress=project.around.progress)  # so that all is hashed before anything changes
+            for restore in self._restores:
+                restore.apply(progress=project.around.progress)
+                undo.callback(restore.undo)
+            undo.pop_all()
+
+    def undo(self) -> None:
+        """Put back what was there before."""
+        for restore in reversed(self._restores):
+            restore.undo()
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The outputs of which any byte is put or goes."""
+        return tuple(path for restore in self._restores for path in restore.changed)
+
+    def verify(self, project: Project) -> None:
+        """Hash what `apply` would hash while it copies.  Raises `DataError`."""
+        for restore in self._restores:
+            restore.verify(progress=project.around.progress)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What changes, for the journal."""
+        return tuple((change.before, change.after) for change in self._changes)
+
+
+def read_bytes(project: Project, changes: Sequence[OutputChange]) -> Bytes:
+    """Fetch and hash everything that is wanted, and look at everything that is in the way.
+
+    Raises:
+        DataError: bytes are missing everywhere, or corrupt.
+        Refused: what lies in the way is saved nowhere.
+        EnvironmentProblem: the remote cannot be reached, or the disk is full.
+    """
+    wanted = [change.after for change in changes if change.after is not None]
+    unknown = [output.path for output in wanted if output.digest is None]
+    if unknown:
+        raise DataError(f"nobody recorded which bytes {unknown[0]} had", hint="choose another version, or --model-only")
+    ensure_in_cache(project.data_root, wanted, env=project.around.env, progress=project.around.progress)
+    return Bytes(_planned(project, [(change.before, change.after) for change in changes]), changes)
+
+
+def _planned(project: Project, rows: Iterable[Row]) -> list[Restore]:
+    by_root: dict[str, list[Row]] = {}
+    for before, after in rows:
+        output = after or before
+        if output is not None:
+            by_root.setdefault(output.root, []).append((before, after))
+    return [_plan(project, root, some) for root, some in by_root.items()]
+
+
+def _plan(project: Project, root: str, rows: Sequence[Row]) -> Restore:
+    config = _config(project, root)
+    memory = HashMemory(project.state_dir / "cache" / "verify-1")
+    return plan_restore(
+        project.root,
+        Cache(config.cache_dir),
+        rows,
+        memory,
+        config=config,
+        progress=project.around.progress,
+    )
+
+
+def _config(project: Project, root: str) -> DvcConfig:
+    return read_dvc_config(project.data_root / root / ".dvc", env=project.around.env)
+
+
+# After a kill -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What the journal of a rollback says besides what Git is to do."""
+
+    name: str
+    """The model."""
+    version: str
+    """Where it goes."""
+    undo: bool = False
+    """Whether it takes back an earlier rollback."""
+    push: bool = False
+    """Whether it was to be published."""
+    rows: tuple[Row, ...] = ()
+    last: Last | None = None
+    """Set once all is made: for the next undo."""
+
+
+def format_rest(rest: Rest) -> str:
+    """As the journal keeps it."""
+    return json.dumps(asdict(rest))
+
+
+def parse_rest(text: str) -> Rest | None:
+    """None when it is no rollback's, or damaged."""
+    try:
+        raw = json.loads(text)
+        rows = tuple((_output(before), _output(after)) for before, after in raw.pop("rows"))
+        last = raw.pop("last")
+        return Rest(**raw, rows=rows, last=Last(**last) if last is not None else None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _output(raw: Mapping[str, Any] | None) -> Output | None:
+    return None if raw is None else Output(**raw)
+
+
+def settle(project: Project, text: str) -> None:
+    """Bring the outputs that a killed rollback was about to change to what HEAD names now.
+
+    Where people have changed one since, or its bytes are gone, it stays as it is, with a warning.
+    Raises `EnvironmentProblem`: disk full, no permission; the next command tries again.
+    """
+    rest = parse_rest(text)
+    if rest is None or project.head is None or project.repository.root is None:
+        return
+    if rest.last is not None and rest.last.after == project.head:
+        write_last(project.state_dir, rest.last)
+        if rest.push:
+            project.around.say("note: whether it was published is not known: git push makes sure")
+    if not rest.rows:
+        return
+    clean(project.root)
+    commit = Commit(project.tree(project.head))
+    found = [_towards(commit, before, after) for before, after in rest.rows]
+    try:
+        _restore(project, found)
+    except (Refused, DataError, BadInput):
+        for row in found:
+            try:
+                _restore(project, [row])
+            except (Refused, DataError, BadInput) as error:
+                project.around.say(f"warning: {error.message}; dvc checkout brings what HEAD names")
+
+
+def _towards(commit: Commit, before: Output | None, after: Output | None) -> Row:
+    """What else may lie there, and what HEAD names."""
+    path = (before or after or Output(path="", digest=None)).path
+    found = commit.find(path, "dvc.yaml")
+    named = found.output if found is not None and found.output.path == path else None
+    if named is None:
+        return before or after, None
+    return (after if before is not None and named.digest == before.digest else before), named
+
+
+def _restore(project: Project, rows: Sequence[Row]) -> None:
+    for restore in _planned(project, rows):
+        restore.apply(progress=project.around.progress)
