@@ -7,7 +7,20 @@ import sys
 if sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
-from dvc_modelver.cli.main import entry_point
+_FAST = ("git-hook",)
+"""Commands for git, not for people: they do without typer, which would be most of their time."""
+
+
+def start() -> None:
+    """What the installed `modelver` script calls."""
+    if sys.argv[1:2] and sys.argv[1] in _FAST:
+        from dvc_modelver.hooks.main import main
+
+        sys.exit(main(sys.argv[2:]))
+    from dvc_modelver.cli.main import entry_point
+
+    entry_point()
+
 
 if __name__ == "__main__":
-    entry_point()
+    start()

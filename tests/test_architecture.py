@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The Python API is a shell around the commands, as the command line is.
     "api": {"commands", "core", "gitio", "dvcio", "cards", *LEAVES},
     "__init__": {"api", "core", *LEAVES},
-    "__main__": {"cli"},
+    "__main__": {"cli", "hooks"},
     **{leaf: set() for leaf in LEAVES},
 }
 """Room or top module -> what of ours it may import, besides itself."""

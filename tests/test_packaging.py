@@ -74,7 +74,7 @@ def test_wheel_has_the_templates(checkout: Path, tmp_path: Path) -> None:
     assert found["files"] == TEMPLATES
     assert Path(str(found["root"])).is_relative_to(tmp_path / "venv")
     assert (found["version"], found["typed"]) == (__version__, True)
-    assert found["command"] == ["dvc_modelver.cli.main:entry_point"]
+    assert found["command"] == ["dvc_modelver.__main__:start"]
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dvc_modelver.cards.document import Card
 from dvc_modelver.cards.generate import named_in
 from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.cards import text as cardtext
 from dvc_modelver.commands.cards.facts import CardSource, TreeReader
 from dvc_modelver.commands.cards.text import (
     CardFile,
@@ -19,7 +20,6 @@ from dvc_modelver.commands.cards.text import (
     write_card,
     write_card_files,
 )
-from dvc_modelver.commands.cards import text as cardtext
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Outcome, Step, exclusive
 from dvc_modelver.commands.publishing import Written as WrittenModel

@@ -1,0 +1,60 @@
+"""`modelver git-hook NAME ARGS`: finds the hook, runs it, turns every failure into an exit code and two lines."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from dvc_modelver.core.text import redact, safe
+from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, ModelverError
+from dvc_modelver.hooks.call import Call
+
+HOOKS: dict[str, str] = {}
+"""Name -> module of this room, imported when it is run."""
+_MAX_LINE = 1000
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one hook (its name, then its arguments); the exit code.  Never raises."""
+    gc.disable()  # a hook lives for a tenth of a second
+    try:
+        name, *args = argv or [""]
+        if name not in HOOKS:
+            raise BadInput(f"there is no hook {name}", hint=f"known are {', '.join(HOOKS)}")
+        module = import_module(f"dvc_modelver.hooks.{HOOKS[name]}")
+        return int(module.run(_call(args)))
+    except ModelverError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        say("error: interrupted")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        return int(ExitCode.OK)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _complain(EnvironmentProblem(f"{error.strerror or error}{where}"))
+    except Exception as error:
+        return _complain(ModelverError(f"internal error: {type(error).__name__}: {error}"))
+
+
+def _call(args: Sequence[str]) -> Call:
+    env = dict(os.environ)
+    return Call(args=tuple(args), directory=Path.cwd(), env=env, read=sys.stdin.buffer.read, say=say)
+
+
+def say(text: str) -> None:
+    """A line on stderr, whatever its encoding can show."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(redact(safe(text)).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stderr.flush()
+
+
+def _complain(error: ModelverError) -> int:
+    for word, text in (("error", error.message), ("hint", error.hint or "modelver doctor says more")):
+        line = redact(safe(text)).replace("\n", " ")
+        say(f"{word}: {line[:_MAX_LINE]}")
+    return int(error.code)
