@@ -212,9 +212,11 @@ def test_reading_loads_no_heavy_library(dvc_repo: DvcRepo, words: tuple[str, ...
     assert (code, (HEAVY - {"yaml"}) & set(loaded)) == (0, set())
 
 
-def test_readme_names_every_command_and_option() -> None:
-    """What the command line offers and the README does not say is as good as absent."""
+def test_documentation_names_every_command_and_option() -> None:
+    """What the command line offers and neither the README nor a page that it links to says is as good as absent."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [ROOT / page for page in re.findall(r"\]\((docs/[\w-]+\.md)", readme)]
+    readme += "".join(page.read_text(encoding="utf-8") for page in pages)
     words = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", readme))
     commands = set(re.findall(r"(?:(?<=modelver )|(?<=`))[a-z][a-z-]*", readme))
     commands |= set(re.findall(r"(?:(?<=modelver )|(?<=`))[a-z]+ [a-z-]+", readme))
