@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dvc_modelver.cli.answer import Json
-from dvc_modelver.core.comparison import Bytes, Comparison, DataRow, Lines, MetricRow
+from dvc_modelver.core.comparison import Comparison, DataRow, Lines, MetricRow
+from dvc_modelver.core.points import Bytes
 from dvc_modelver.core.significance import Interval, Judged
 from dvc_modelver.core.tables import TableProfile
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from dvc_modelver.cli.answer import number as version_number
 from dvc_modelver.cli.table import Table, render_csv, render_markdown, render_text
-from dvc_modelver.core.comparison import Comparison, DataRow, FactRow, Lines, MetricRow, Point, SourceRow
+from dvc_modelver.core.comparison import Comparison, DataRow, FactRow, Lines, MetricRow, SourceRow
 from dvc_modelver.core.facts import Scalar
 from dvc_modelver.core.markdown import escape_markdown
 from dvc_modelver.core.metrics import is_number, label
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.sizes import size
 from dvc_modelver.core.text import one_line
 

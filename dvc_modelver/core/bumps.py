@@ -22,8 +22,8 @@ from dvc_modelver.core.metrics import label, same
 from dvc_modelver.core.versions import Bump
 
 if TYPE_CHECKING:
-    from dvc_modelver.core.comparison import Bytes, Facts
     from dvc_modelver.core.descriptions import Feature, Signature
+    from dvc_modelver.core.points import Bytes, Facts
 
 _NAMED = 3
 """So many of one kind are named; what is more is counted."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from dvc_modelver.commands.comparison import data as comparedata
-from dvc_modelver.core.comparison import Bytes, Change, DataRow
+from dvc_modelver.core.comparison import Change, DataRow
+from dvc_modelver.core.points import Bytes
 from tests.support import DvcRepo, Modelver
 
 

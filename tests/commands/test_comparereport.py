@@ -21,8 +21,8 @@ from dvc_modelver.commands.comparison.plots import media_type
 from dvc_modelver.commands.comparison.report import labels, read_report
 from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.commands.provenance.lineage import lineage
-from dvc_modelver.core.comparison import Point
 from dvc_modelver.core.plots import PlotData, PlotKind
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.report import Image, Report, ReportPlot
 from dvc_modelver.dvcio.plots import MAX_BYTES
 from tests.support import Clock, DvcRepo, Git, Modelver, Templates

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvc_modelver.core.bumps import DEFAULT, LEVELS, Cause, suggest
-from dvc_modelver.core.comparison import Bytes, Facts
 from dvc_modelver.core.descriptions import Feature, Signature
 from dvc_modelver.core.facts import ArtifactFacts, Source
+from dvc_modelver.core.points import Bytes, Facts
 from dvc_modelver.core.versions import Bump
 
 MODEL = ArtifactFacts(path="m.bin", type="model", kind="file", digest="md5:1", source=Source.STAGE)

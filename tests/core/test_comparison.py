@@ -9,19 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.core.comparison import (
-    Bytes,
-    Change,
-    Comparison,
-    Facts,
-    Point,
-    compare,
-    delta,
-    flat_environment,
-)
+from dvc_modelver.core.comparison import Change, Comparison, compare, delta
 from dvc_modelver.core.descriptions import Feature, Signature
 from dvc_modelver.core.environment import Environment, Gpu, LockFile, Package
 from dvc_modelver.core.facts import ArtifactFacts, Scalar, Source
+from dvc_modelver.core.points import Bytes, Facts, Point, flat_environment
 
 MODEL = ArtifactFacts(path="m.bin", type="model", kind="file", digest="md5:1", size=10, source=Source.STAGE)
 

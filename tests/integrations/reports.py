@@ -11,20 +11,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from dvc_modelver.core.bumps import Suggestion
-from dvc_modelver.core.comparison import (
-    Bytes,
-    Change,
-    Comparison,
-    DataRow,
-    FactRow,
-    Lines,
-    MetricRow,
-    ParamRow,
-    Point,
-    SourceRow,
-)
+from dvc_modelver.core.comparison import Change, Comparison, DataRow, FactRow, Lines, MetricRow, ParamRow, SourceRow
 from dvc_modelver.core.facts import Scalar
 from dvc_modelver.core.plots import PlotData, PlotKind, Series
+from dvc_modelver.core.points import Bytes, Point
 from dvc_modelver.core.report import Image, Report, ReportPlot, ReportVersion
 from dvc_modelver.core.significance import Interval, Judged, PairedTest, PredictionsRow
 from dvc_modelver.core.tables import ColumnProfile, TableProfile, table_changes

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.remembered import read_remembered, write_remembered
-from dvc_modelver.core.comparison import Lines, Point
+from dvc_modelver.core.comparison import Lines
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.trees import Tree, name_filter
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.process import GitFailed

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dvc_modelver.core.comparison import Bytes, Change, DataRow, Point
+from dvc_modelver.core.comparison import Change, DataRow
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.points import Bytes, Point
 from dvc_modelver.errors import ModelverError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from dvc_modelver.commands.comparison.points import Place
 from dvc_modelver.commands.comparison.sharedtrees import Listings, SharedTree
 from dvc_modelver.commands.comparison.signature import Signatures
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.comparison import Bytes, Facts, Point, flat_environment
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import Output, Scalar
+from dvc_modelver.core.points import Bytes, Facts, Point, flat_environment
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import BadInput, NotFound
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvc_modelver.commands.remembered import read_remembered, write_remembered
-from dvc_modelver.core.comparison import Bytes, Facts
 from dvc_modelver.core.facts import ArtifactFacts, Output, Source
+from dvc_modelver.core.points import Bytes, Facts
 
 if TYPE_CHECKING:
     from dvc_modelver.core.descriptions import Signature

@@ -12,9 +12,9 @@ from pathlib import Path
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.worktrees import work_tree
-from dvc_modelver.core.comparison import Point
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.secrets import redact_text
 from dvc_modelver.core.text import one_line
 from dvc_modelver.core.trees import Tree

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.comparison.plotfiles import DataFile, Files, PointFiles
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.comparison import Point
 from dvc_modelver.core.plots import PlotData, PlotKind
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.report import Image, ReportPlot
 from dvc_modelver.core.secrets import redact_text
 from dvc_modelver.dvcio.plots import MAX_SERIES, read_plot

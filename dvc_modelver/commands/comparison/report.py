@@ -11,10 +11,11 @@ from dvc_modelver.commands.comparison.plots import read_plots
 from dvc_modelver.commands.comparison.versionnumbers import AT_ONCE, NumbersReader
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.provenance.lineage import lineage
-from dvc_modelver.core.comparison import Comparison, Point
+from dvc_modelver.core.comparison import Comparison
 from dvc_modelver.core.facts import Scalar, Values
 from dvc_modelver.core.lineage import Lineage
 from dvc_modelver.core.metrics import direction, label
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.references import Reference
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.report import Report, ReportVersion

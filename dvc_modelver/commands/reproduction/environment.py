@@ -12,8 +12,8 @@ from dvc_modelver.commands.cards.facts import CardSource
 from dvc_modelver.commands.interpreter import find_interpreter
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.run import RunRequest, read_environment
-from dvc_modelver.core.comparison import flat_environment
 from dvc_modelver.core.environment import Environment
+from dvc_modelver.core.points import flat_environment
 from dvc_modelver.core.reproduction import Difference, environment_differences
 from dvc_modelver.errors import ModelverError
 

@@ -20,7 +20,6 @@ from dvc_modelver.dvcio.formats.description import (
 from dvc_modelver.dvcio.formats.jsontext import mapping, sequence
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
-MAGIC = b"CBM1"
 _RELEASE = re.compile(r"Branch: tags/v(\d[\w.]{0,30})")
 _MAX_TEXT = 256 * 1024
 _WANTED = ("iterations", "learning_rate", "depth", "l2_leaf_reg", "random_seed", "loss_function", "border_count")

@@ -7,12 +7,23 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from dvc_modelver.dvcio.formats.cursor import COMPRESSIONS, FileCursor, InflatedCursor
 from dvc_modelver.dvcio.formats.description import ModelDescription, Status, clip
-from dvc_modelver.dvcio.formats.opcodes import walk
-from dvc_modelver.dvcio.formats.plain import describe_npy, kind_of, recognised
+from dvc_modelver.dvcio.formats.plain import kind_of, recognised
+from dvc_modelver.dvcio.formats.signs import (
+    MAGICS,
+    PICKLE_STARTS,
+    PROTO,
+    SAVED_MODEL,
+    ZIP,
+    is_lightgbm,
+    is_onnx,
+    is_safetensors,
+    is_ubjson,
+)
 from dvc_modelver.dvcio.formats.source import Malformed, ReadAt, Source, of_bytes, opened
 
 _HEAD = 1024
@@ -57,14 +68,12 @@ def describe(source: Path | bytes | ReadAt, *, name: str = "", size: int | None 
 
 def describe_source(source: Source, name: str) -> ModelDescription:
     """As `describe`, of an opened source."""
-    from dvc_modelver.dvcio.formats import pickles
-
     name = name.lower()
     with _no_collector():
         found = _guarded(lambda: _described(source, name), _unknown("binary"))
         if found.status is Status.UNKNOWN or (found.status is Status.NO_CODE_FORMAT and name.endswith(_PICKLED)):
             # A file that is two formats at once, or broken as what it is named: its loader may be pickle.
-            hidden = _guarded(lambda: pickles.describe_old_pickle(source), found)
+            hidden = _guarded(lambda: _old_pickle(source), found)
             return hidden if hidden.status is Status.CODE_CAPABLE and hidden.imports else found
         return found
 
@@ -92,8 +101,6 @@ def _guarded(describer: Callable[[], Found], default: ModelDescription) -> Model
 
 
 def _described(source: Source, name: str) -> Found:
-    from dvc_modelver.dvcio.formats import pickles
-
     head = source.at(0, _HEAD)
     if not head:
         return _unknown("empty")
@@ -101,20 +108,30 @@ def _described(source: Source, name: str) -> Found:
         found = step(source, head, name)
         if found is not None:
             return found
-    return pickles.describe_old_pickle(source) or _unknown(kind_of(head, name))
+    return _old_pickle(source) or _unknown(kind_of(head, name))
+
+
+def _old_pickle(source: Source) -> Found:
+    first = source.at(0, 1)
+    if not first or first not in PICKLE_STARTS:
+        return None
+    from dvc_modelver.dvcio.formats import pickles
+
+    return pickles.describe_old_pickle(source)
 
 
 def _pickle(source: Source, head: bytes, name: str) -> Found:
-    from dvc_modelver.dvcio.formats import pickles, safetensors, torch
-
-    if head[0] != pickles.PROTO or len(head) < 2 or head[1] > 5:
+    if head[0] != PROTO or len(head) < 2 or head[1] > 5:
         return None
+    from dvc_modelver.dvcio.formats import pickles, torch
+    from dvc_modelver.dvcio.formats.opcodes import walk
+
     cursor = FileCursor(source)
     walked = walk(cursor)
     legacy = walked.root == torch.MAGIC_NUMBER
     found = torch.describe_legacy(cursor, walked) if legacy else pickles.described(walked)
     # The length of a safetensors header may look like the mark of a pickle.
-    numbers = safetensors.looks_like(head, "") and not found.complete and not found.imports
+    numbers = is_safetensors(head, "") and not found.complete and not found.imports
     return None if numbers else found
 
 
@@ -145,11 +162,11 @@ def _opaque_pickle(compression: str) -> ModelDescription:
 
 
 def _archive(source: Source, head: bytes, name: str) -> Found:
-    from dvc_modelver.dvcio.formats import torch, zips
-
-    if head.startswith(zips.MAGICS):
+    if head.startswith(ZIP):
         return _guarded(lambda: _zip(source), _unknown("zip"))
     if head[257:262] == b"ustar":
+        from dvc_modelver.dvcio.formats import torch
+
         return torch.describe_tar(source) or _unknown("tar")
     return None
 
@@ -172,48 +189,44 @@ def _zip(source: Source) -> Found:
 
 
 def _magic(source: Source, head: bytes, name: str) -> Found:
-    known = next(((form, describer) for begins, form, describer in _magics() if head.startswith(begins)), None)
+    known = next(((form, describer) for begins, form, describer in MAGICS if head.startswith(begins)), None)
     if known is None:
         return recognised(head)
-    form, describer = known
+    form, (module, _, function) = known[0], known[1].partition(".")
+    describer = getattr(import_module(f"dvc_modelver.dvcio.formats.{module}"), function)
     return _guarded(lambda: describer(source), _recognised(form, form))
-
-
-def _magics() -> Iterator[tuple[bytes, str, Callable[[Source], Found]]]:
-    """The first bytes of a format, its name, and who describes it."""
-    from dvc_modelver.dvcio.formats import catboost, gguf, keras, xgboost
-
-    yield keras.HDF5, "hdf5", keras.describe_hdf5
-    yield gguf.MAGIC, "gguf", gguf.describe
-    yield catboost.MAGIC, "catboost", catboost.describe
-    yield xgboost.BINARY, "xgboost-binary", xgboost.describe_binary
-    yield b"\x93NUMPY", "numpy", describe_npy
 
 
 def _structured(source: Source, head: bytes, name: str) -> Found:
     """Formats without magic bytes."""
-    from dvc_modelver.dvcio.formats import lightgbm, onnx, safetensors, savedmodel
+    if is_safetensors(head, name):
+        from dvc_modelver.dvcio.formats import safetensors
 
-    if safetensors.looks_like(head, name):
         return _guarded(lambda: safetensors.describe(source), _recognised("safetensors", None))
-    if lightgbm.looks_like(head):
+    if is_lightgbm(head):
+        from dvc_modelver.dvcio.formats import lightgbm
+
         return lightgbm.describe(source)
     if head.lstrip()[:1] == b"{":
         found = _guarded(lambda: _json(source, head), _unknown("json"))
         if found.format != "json":
             return found
-    if name == savedmodel.FILE:
+    if name == SAVED_MODEL:
+        from dvc_modelver.dvcio.formats import savedmodel
+
         return _guarded(lambda: savedmodel.describe(source), _recognised("saved-model", "tensorflow"))
-    if onnx.looks_like(head, name):
+    if is_onnx(head, name):
+        from dvc_modelver.dvcio.formats import onnx
+
         found = _guarded(lambda: onnx.describe(source), _recognised("onnx", None))
         return found if found.problem is None or name.endswith(".onnx") else None
     return None
 
 
 def _json(source: Source, head: bytes) -> Found:
-    from dvc_modelver.dvcio.formats import jsontext, ubjson, xgboost
+    from dvc_modelver.dvcio.formats import jsontext, xgboost
 
-    if ubjson.looks_like(head):
+    if is_ubjson(head):
         return xgboost.describe_ubjson(source)
     if source.size > jsontext.MAX_WHOLE:
         return xgboost.describe_large_json(source)

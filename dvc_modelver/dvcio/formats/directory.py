@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dvc_modelver.dvcio.formats import huggingface, mlflow, savedmodel
+from dvc_modelver.dvcio.formats import huggingface, mlflow
 from dvc_modelver.dvcio.formats.describe import describe
 from dvc_modelver.dvcio.formats.description import (
     MAX_IMPORTS,
@@ -20,6 +20,7 @@ from dvc_modelver.dvcio.formats.description import (
     listed,
 )
 from dvc_modelver.dvcio.formats.signature import is_signature_name, parse_signature
+from dvc_modelver.dvcio.formats.signs import SAVED_MODEL
 from dvc_modelver.dvcio.formats.source import Malformed, ReadAt
 from dvc_modelver.errors import BadInput
 
@@ -127,8 +128,8 @@ def _base(files: Mapping[str, FileAt], inside: Mapping[str, ModelDescription]) -
                 )
             if found is not None:
                 return _with_model(found, inside)
-    if savedmodel.FILE in inside:
-        return inside[savedmodel.FILE]
+    if SAVED_MODEL in inside:
+        return inside[SAVED_MODEL]
     models = [d for d in inside.values() if d.status is not Status.UNKNOWN]
     if len(models) == 1:
         return replace(models[0], format="directory", details={"model": models[0].format, **models[0].details})

@@ -10,7 +10,6 @@ from dvc_modelver.dvcio.formats.cursor import FileCursor
 from dvc_modelver.dvcio.formats.description import ModelDescription, Scalar, Status, clip, listed, scalar
 from dvc_modelver.dvcio.formats.source import Capped, Malformed, Source
 
-MAGIC = b"GGUF"
 MAX_ELEMENTS = 800_000
 """Strings and keys that are passed one by one; a vocabulary of 128,000 words and its merges has half of them."""
 _MAX_TENSORS = 100_000

@@ -19,7 +19,6 @@ from dvc_modelver.dvcio.formats.description import (
 from dvc_modelver.dvcio.formats.jsontext import mapping, sequence, text
 from dvc_modelver.dvcio.formats.source import Source
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAX_CONFIG = 8 * 1024 * 1024
 _MAX_VISITS = 200_000
 _SEARCHED = 4 * 1024 * 1024

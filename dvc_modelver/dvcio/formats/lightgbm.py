@@ -17,11 +17,6 @@ _WANTED = (
 )
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether it begins as LightGBM's models do."""
-    return head.startswith((b"tree\nversion=", b"tree\r\nversion="))
-
-
 def describe(source: Source) -> ModelDescription:
     """What header and parameters say."""
     head = source.at(0, _HEAD).decode("utf-8", "replace")

@@ -60,11 +60,6 @@ class _Graph:
     external: bool = False
 
 
-def looks_like(head: bytes, name: str) -> bool:
-    """Whether it may be a ModelProto: it begins with its `ir_version`, a small number."""
-    return name.endswith(".onnx") or (head[:1] == b"\x08" and 1 <= head[1:2][0] < 64 and len(head) > 8)
-
-
 def describe(source: Source) -> ModelDescription:
     """What the model says of itself.  Raises `Malformed` when it is no ModelProto."""
     said: dict[int, str] = {}

@@ -11,12 +11,10 @@ from dvc_modelver.dvcio.formats.cursor import Cursor, FileCursor
 from dvc_modelver.dvcio.formats.description import MAX_IMPORTS, ModelDescription, Status, clip
 from dvc_modelver.dvcio.formats.machine import Walked
 from dvc_modelver.dvcio.formats.opcodes import walk
+from dvc_modelver.dvcio.formats.signs import PICKLE_STARTS, PROTO
 from dvc_modelver.dvcio.formats.source import Source
 from dvc_modelver.dvcio.formats.symbols import Made
 
-PROTO = 0x80
-_STARTS = b"(]})cNIKJMGFLSVX\x8c\x88\x89U"
-"""What a pickle of protocol 0 or 1 begins with."""
 _LIBRARIES = (
     *("sklearn", "xgboost", "lightgbm", "catboost", "statsmodels", "torch", "keras", "tensorflow", "spacy", "imblearn"),
     *("transformers", "prophet", "scipy", "numpy", "pandas"),
@@ -26,13 +24,10 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\.[A-Za-z_]\w*\Z")
 
 
 def describe_old_pickle(source: Source) -> ModelDescription | None:
-    """A pickle without the mark that newer ones begin with; None when it is no pickle at all.
+    """What begins as a pickle without the mark of newer ones (`signs.PICKLE_STARTS`); None when it is none after all.
 
     A walk that fails counts as well once it has met an import: loading would have run it by then.
     """
-    first = source.at(0, 1)
-    if not first or first not in _STARTS:
-        return None
     walked = walk(FileCursor(source))
     names = [name for name in walked.imports if _IDENTIFIER.match(name)]
     if walked.problem is not None and not names:
@@ -43,7 +38,7 @@ def describe_old_pickle(source: Source) -> ModelDescription | None:
 def describe_compressed(cursor: Cursor, compression: str) -> ModelDescription | None:
     """What is compressed, when it is a pickle; None for anything else."""
     first = cursor.peek()
-    if first is None or (first != PROTO and first not in _STARTS):
+    if first is None or (first != PROTO and first not in PICKLE_STARTS):
         return None
     walked = walk(cursor)
     if first != PROTO and walked.problem is not None and not walked.imports:

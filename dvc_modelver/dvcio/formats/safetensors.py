@@ -8,24 +8,19 @@ from collections.abc import Mapping
 
 from dvc_modelver.dvcio.formats import jsontext
 from dvc_modelver.dvcio.formats.description import ModelDescription, Scalar, Status, clip, listed
+from dvc_modelver.dvcio.formats.signs import MAX_SAFETENSORS_HEADER, header_length
 from dvc_modelver.dvcio.formats.source import Capped, Malformed, Source
 
-MAX_HEADER = 100_000_000
 """The format's own limit."""
 MAX_PARSED = 8 * 1024 * 1024
 _LIBRARIES = {"pt": "pytorch", "tf": "tensorflow", "flax": "flax", "np": "numpy", "mlx": "mlx"}
 
 
-def looks_like(head: bytes, name: str) -> bool:
-    """Whether the first bytes, or the name, say so."""
-    return name.endswith(".safetensors") or (head[8:9] == b"{" and 2 <= _length(head) <= MAX_HEADER)
-
-
 def describe(source: Source) -> ModelDescription:
     """What the header says.  Raises `Malformed` when there is no sound one."""
     head = source.exactly(0, 8)
-    length = _length(head)
-    if length > min(MAX_HEADER, source.size - 8):
+    length = header_length(head)
+    if length > min(MAX_SAFETENSORS_HEADER, source.size - 8):
         raise Malformed(f"the header's length, {length}, is more than the file or the format can hold")
     if length > MAX_PARSED:
         raise Capped(f"a header of {length} bytes")
@@ -46,10 +41,6 @@ def describe(source: Source) -> ModelDescription:
         complete=not short,
         problem="the tensors reach beyond the file's end" if short else None,
     )
-
-
-def _length(head: bytes) -> int:
-    return int.from_bytes(head[:8], "little")
 
 
 def _measured(tensors: Mapping[str, object]) -> tuple[Counter[str], int, int]:

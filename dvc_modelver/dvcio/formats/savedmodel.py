@@ -14,7 +14,6 @@ from dvc_modelver.dvcio.formats.description import (
 from dvc_modelver.dvcio.formats.protobuf import BYTES, Field, Reader, fields, signed
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
-FILE = "saved_model.pb"
 _TYPES = [
     "?",
     "float",

@@ -22,11 +22,6 @@ class Passed:
     length: int
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether an object with a key of stated length begins here."""
-    return len(head) > 2 and head[:1] == b"{" and head[1:2] in (b"i", b"U", b"I", b"l", b"L", b"#", b"$")
-
-
 def load(source: Source) -> object:
     """The value at the beginning.  Raises `Malformed` or `Capped`."""
     reader = _Reader(source)

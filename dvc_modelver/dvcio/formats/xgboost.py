@@ -18,8 +18,6 @@ from dvc_modelver.dvcio.formats.description import (
 from dvc_modelver.dvcio.formats.jsontext import mapping, picked, sequence, text
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 
-BINARY = b"binf"
-
 
 def is_model(value: object) -> bool:
     """Whether a JSON object is a model of XGBoost."""

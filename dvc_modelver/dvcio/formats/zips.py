@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dvc_modelver.dvcio.formats.cursor import DEFLATE, Cursor, FileCursor, InflatedCursor
 from dvc_modelver.dvcio.formats.source import Capped, Malformed, Source
 
-MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_MEMBERS = 30_000
 _MAX_LISTING = 8 * 1024 * 1024
 _STORED, _DEFLATED = 0, 8

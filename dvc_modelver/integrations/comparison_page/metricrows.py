@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dvc_modelver.cards.tables import exact
-from dvc_modelver.core.comparison import Comparison, MetricRow, Point
+from dvc_modelver.core.comparison import Comparison, MetricRow
 from dvc_modelver.core.metrics import is_number, label
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.significance import Interval
 from dvc_modelver.integrations.comparison_page.markup import (
     Cell,

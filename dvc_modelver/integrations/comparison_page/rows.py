@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dvc_modelver.core.comparison import Bytes, Change, Comparison, DataRow, FactRow, SourceRow
+from dvc_modelver.core.comparison import Change, Comparison, DataRow, FactRow, SourceRow
 from dvc_modelver.core.metrics import label
+from dvc_modelver.core.points import Bytes
 from dvc_modelver.core.sizes import size
 from dvc_modelver.integrations.comparison_page.markup import (
     NONE,

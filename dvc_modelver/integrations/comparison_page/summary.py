@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dvc_modelver.core.comparison import Comparison, MetricRow, Point
+from dvc_modelver.core.comparison import Comparison, MetricRow
 from dvc_modelver.core.metrics import is_number
+from dvc_modelver.core.points import Point
 from dvc_modelver.core.report import Report, ReportVersion
 from dvc_modelver.integrations.comparison_page.markup import (
     NONE,
