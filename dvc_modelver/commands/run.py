@@ -19,6 +19,7 @@ from dvc_modelver.commands.interpreter import ask, find_interpreter, find_progra
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.core import environment as env_doc
 from dvc_modelver.core.environment import Environment, LockFile
+from dvc_modelver.core.lockfiles import LOCK_FILES
 from dvc_modelver.errors import BadInput, EnvironmentProblem
 from dvc_modelver.gitio.process import find_program as find_tool
 
@@ -134,7 +135,7 @@ def _gpus(env: Mapping[str, str]) -> tuple[env_doc.Gpu, ...]:
 def find_lock(directory: Path) -> LockFile | None:
     """The file that pins packages: here, else above within the repository."""
     for place in (directory, *_above(directory)):
-        for name in env_doc.LOCK_FILES:
+        for name in LOCK_FILES:
             path = place / name
             if path.is_file():
                 relative = os.path.relpath(path, directory).replace(os.sep, "/")

@@ -17,11 +17,6 @@ from dvc_modelver.errors import BadInput
 
 SCHEMA = 1
 MAX_PACKAGES = 20_000
-LOCK_FILES = (
-    *("uv.lock", "poetry.lock", "pdm.lock", "pixi.lock", "Pipfile.lock", "pylock.toml", "conda-lock.yml"),
-    *("requirements.lock", "requirements.txt", "environment.yml"),
-)
-"""What pins packages, the most exact first."""
 VARIABLES = (
     # threads
     *("OMP_NUM_THREADS", "OMP_DYNAMIC", "OMP_SCHEDULE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MKL_DYNAMIC"),

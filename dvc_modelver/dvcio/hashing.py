@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO, FileIO, RawIOBase
 from pathlib import Path
@@ -110,6 +109,8 @@ def pump(
         if told is not None:
             told(size)
         return size
+    from concurrent.futures import ThreadPoolExecutor
+
     total = 0
     with ThreadPoolExecutor(max(1, len(sinks))) as pool:
         while size:

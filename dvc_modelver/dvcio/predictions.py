@@ -10,14 +10,16 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dvc_modelver.core.declarations import Declared
-from dvc_modelver.core.predictions import Predictions
 from dvc_modelver.core.recipe import Recipe
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.locate import Commit, is_directory
 from dvc_modelver.dvcio.measures import Listing, projects
+
+if TYPE_CHECKING:
+    from dvc_modelver.core.predictions import Predictions
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 1_000_000
@@ -143,6 +145,8 @@ def _predictions(columns: Columns, path: str) -> ReadPredictions:
         raise _Unusable(f"has more than {MAX_ROWS:,} rows")
     labels, guesses = _same_kind(label, guess)
     scores = _numbers(score) if score is not None else None
+    from dvc_modelver.core.predictions import Predictions
+
     return ReadPredictions(
         predictions=Predictions(labels=labels, predictions=guesses, scores=scores, ids=_ids(ids)),
         note=f"{paths.shown(path)}: the scores are not all numbers" if score is not None and scores is None else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TypeVar
 
 from dvc_modelver.core.progress import Progress, no_progress
@@ -35,6 +34,8 @@ class Meter:
         def tell(now: int) -> None:
             nonlocal before
             if self._stopped:
+                from concurrent.futures import CancelledError
+
                 raise CancelledError
             with self._lock:
                 self._done += now - before
@@ -48,6 +49,8 @@ class Meter:
         rows = list(items)
         if len(rows) < 2:
             return [work(row) for row in rows]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(jobs or min(16, os.cpu_count() or 1)) as pool:
             running = [pool.submit(work, row) for row in rows]
             try:

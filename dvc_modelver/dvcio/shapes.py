@@ -15,7 +15,6 @@ from typing import BinaryIO, Literal
 
 from dvc_modelver.core.recipe import Shape
 from dvc_modelver.dvcio.formats import plain
-from dvc_modelver.dvcio.formats.arrays import parse_dtype
 from dvc_modelver.dvcio.formats.source import Malformed, Source
 from dvc_modelver.dvcio.hashing import open_regular
 from dvc_modelver.errors import DataError
@@ -148,6 +147,8 @@ def _array(file: BinaryIO) -> Shape | None:
     if source.at(0, 6) != b"\x93NUMPY":
         return None
     said = plain.describe_npy(source).details
+    from dvc_modelver.dvcio.formats.arrays import parse_dtype
+
     dtype = parse_dtype(str(said["dtype"]))
     sides = [int(side) for side in re.findall(r"\d+", str(said["shape"]))]
     if dtype is None or dtype.kind == "O" or not sides:

@@ -209,7 +209,7 @@ class CardSource:
         return (folder, *paths.parents(folder), "") if folder else ("",)
 
     def _lock_file(self) -> TrainingEnvironment | None:
-        from dvc_modelver.core.environment import LOCK_FILES
+        from dvc_modelver.core.lockfiles import LOCK_FILES
 
         for folder in dict.fromkeys(self._folders):
             for name in LOCK_FILES:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.core.facts import Output
-from dvc_modelver.core.predictions import Predictions
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import ModelverError
 
 if TYPE_CHECKING:
     from dvc_modelver.commands.cards.facts import CardSource
+    from dvc_modelver.core.predictions import Predictions
 
 MAX_FILES = 8
 """Of one point; more are not read."""
