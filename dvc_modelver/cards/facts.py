@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from dvc_modelver.core.recipe import Recipe
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from dvc_modelver.core.environment import Environment
     from dvc_modelver.core.facts import ArtifactFacts, Values
     from dvc_modelver.core.recipe import Shape
+
+
+class Need(str, Enum):
+    """What has to be looked at beyond the tree's own files."""
+
+    MEASURES = "measures"
+    """Metrics and the environment document, where DVC keeps them."""
+    MODEL = "model"
+    SHAPES = "shapes"
+    BASE = "base"
+    PLOTS = "plots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from importlib import import_module
 
 from dvc_modelver.cards.document import (
@@ -24,7 +23,7 @@ from dvc_modelver.cards.document import (
     replace_front_matter,
     state_of,
 )
-from dvc_modelver.cards.facts import CardFacts, Named
+from dvc_modelver.cards.facts import CardFacts, Named, Need
 from dvc_modelver.cards.yamltext import Value
 from dvc_modelver.core.facts import Values
 
@@ -34,17 +33,6 @@ _PARTIAL = "-partial"
 _ATTRIBUTES = ("version", "base", "base-commit", "of")
 _NAMING = ("summary", "changes", "usage")
 """The blocks that say which version it is."""
-
-
-class Need(str, Enum):
-    """What has to be looked at beyond the tree's own files."""
-
-    MEASURES = "measures"
-    """Metrics and the environment document, where DVC keeps them."""
-    MODEL = "model"
-    SHAPES = "shapes"
-    BASE = "base"
-    PLOTS = "plots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dvc_modelver.cards.document import parse_card
-from dvc_modelver.cards.facts import CardFacts, Named, PlotFile, TrainingEnvironment
-from dvc_modelver.cards.generate import Need
-from dvc_modelver.cards.readback import said_of_model
+from dvc_modelver.cards.facts import CardFacts, Named, Need, PlotFile, TrainingEnvironment
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.declarations import Declared
@@ -394,6 +391,8 @@ class CardSource:
 
 def read_base(project: Project, facts: CardFacts, at_hand: Bytes) -> CardFacts | None:
     """The facts of the version before, from the commit that the card names; None when that is not in this clone."""
+    from dvc_modelver.cards.document import parse_card
+    from dvc_modelver.cards.readback import said_of_model
     from dvc_modelver.dvcio.project import declared_one
 
     commit = facts.named.base_commit

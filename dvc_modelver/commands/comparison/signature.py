@@ -61,7 +61,7 @@ class Signatures:
         if not self._is_small(source.artifact) or not source.model_at_hand:
             return None
         from dvc_modelver.cards.facts import CardFacts
-        from dvc_modelver.cards.generate import Need
+        from dvc_modelver.cards.facts import Need
 
         with suppress(ModelverError):
             facts = CardFacts(declared=source.declared, artifact=source.artifact)
