@@ -150,8 +150,15 @@ def say(text: str) -> None:
 
 def _put(stream: Any, text: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    stream.flush()
+    line = text.encode(encoding, "backslashreplace").decode(encoding) + "\n"
+    try:
+        stream.write(line)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        if stream is not sys.stderr:
+            raise  # an answer that nobody gets is a failure; words for people that nobody sees are none
 
 
 def complain(error: ModelverError, as_json: bool) -> None:

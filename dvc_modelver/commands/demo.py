@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import BadInput, EnvironmentProblem, Refused
+from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.process import find_program, scrubbed
 from dvc_modelver.resources import template_path
 
@@ -162,9 +162,9 @@ def demo(around: Surroundings, directory: Path, *, python: str, show: Show) -> D
     template = template_path("demo")
     _prepare(directory)
     started = time.monotonic()
-    with TemporaryDirectory(prefix="modelver-demo-") as tools:
-        _write_tools(Path(tools), python)
-        env = child_env(around.env, Path(tools), python)
+    with scratch("demo") as tools:
+        _write_tools(tools, python)
+        env = child_env(around.env, tools, python)
         try:
             steps = _play(story(template), directory, env, show)
         except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from dvc_modelver.commands.project import Project, Surroundings
 from dvc_modelver.core.releases import tag_patterns
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import BadInput, EnvironmentProblem
+from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.process import GitProcess, scrubbed
 
 _url = re.compile(r"(?:https?|ssh|git|file)://[^\s\0]+", re.IGNORECASE).fullmatch
@@ -43,9 +43,9 @@ def open_elsewhere(around: Surroundings, repo: str, name: str | None = None) -> 
             f"{redact(repo)!a} is neither a directory nor a URL that modelver fetches",
             hint="a path, or a URL that begins https://, ssh://, git://, file:// or user@host:",
         )
-    with tempfile.TemporaryDirectory(prefix="modelver-repo-") as folder:
-        _fetch(around, repo, Path(folder), tag_patterns(name) if name is not None else ("refs/tags/*",))
-        with Project(replace(around, directory=Path(folder)), foreign=True) as project:
+    with scratch("repo") as folder:
+        _fetch(around, repo, folder, tag_patterns(name) if name is not None else ("refs/tags/*",))
+        with Project(replace(around, directory=folder), foreign=True) as project:
             # Every tag that matters was fetched, so what is cut off is history that no answer here needs.
             project.repository = replace(project.repository, shallow=False)
             yield project

@@ -26,13 +26,18 @@ from dvc_modelver.gitio.repository import Repository, open_repository
 from dvc_modelver.gitio.seenlog import Published, SeenLog, is_remembered, remember
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
+    from contextlib import AbstractContextManager
 
     from dvc_modelver.commands.factscache import FactsCache
     from dvc_modelver.core.config import Config
     from dvc_modelver.core.references import Reference
 
 Say = Callable[[str], None]
+_AT_WORK = "note: another modelver is at work in this repository: what is shown may change"
+_INTERRUPTED = (
+    "warning: an earlier command was interrupted: the next one that writes, or modelver doctor --recover, "
+    "finishes or undoes it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ class Project:
         """Raises `BadInput` for a directory that is not there, `EnvironmentProblem` outside any repository."""
         self.around = around
         self.repository: Repository = open_repository(around.directory, around.env)
-        self._scratch: TemporaryDirectory[str] | None = None
+        self._scratch: AbstractContextManager[Path] | None = None
         self._models: dict[str, Model] = {}
         self.data_commit: str | None = None
         """Whose `.dvc/config` says where the bytes are when there is neither a work tree nor a HEAD."""
@@ -67,16 +72,15 @@ class Project:
 
     def __enter__(self) -> Project:
         if not self.foreign and (self.repository.state_dir / "journal").exists():
-            self.around.say(
-                "warning: an earlier command was interrupted: the next one that writes, or modelver doctor --recover, "
-                "finishes or undoes it"
-            )
+            from dvc_modelver.commands.recovery import is_held
+
+            self.around.say(_AT_WORK if is_held(self.repository.state_dir) else _INTERRUPTED)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.objects.close()
         if self._scratch is not None:
-            self._scratch.cleanup()
+            self._scratch.__exit__(None, None, None)
         if not self.foreign and kind is None:
             if "facts_cache" in self.__dict__:
                 self.facts_cache.save()
@@ -107,10 +111,10 @@ class Project:
     @cached_property
     def scratch(self) -> Path:
         """A private directory that goes when the command ends."""
-        from tempfile import TemporaryDirectory
+        from dvc_modelver.gitio.leftovers import scratch
 
-        self._scratch = TemporaryDirectory(prefix="modelver-")
-        return Path(self._scratch.name)
+        self._scratch = scratch("project")
+        return self._scratch.__enter__()
 
     @cached_property
     def data_root(self) -> Path:

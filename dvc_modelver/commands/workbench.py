@@ -24,6 +24,7 @@ from dvc_modelver.core.text import one_line
 from dvc_modelver.dvcio.config import DvcConfig
 from dvc_modelver.dvcio.scratch import scratch_dir
 from dvc_modelver.errors import EnvironmentProblem, Refused
+from dvc_modelver.gitio.commits import uninterrupted
 from dvc_modelver.gitio.process import LOCAL_ENV_VARS
 
 _NO_HOOKS = (f"core.hooksPath={os.devnull}",)
@@ -108,7 +109,8 @@ class Workbench:
 
     def _remove(self, place: Path) -> None:
         # Twice `--force`: one that was broken off while it was made is locked.
-        self._git.complete("worktree", "remove", "--force", "--force", "--", str(place), config=_NO_HOOKS)
+        with uninterrupted():
+            self._git.complete("worktree", "remove", "--force", "--force", "--", str(place), config=_NO_HOOKS)
 
     def _forget_dead(self) -> None:
         """Of builds that were killed Git still has the names; others' worktrees, also lost ones, are left alone."""

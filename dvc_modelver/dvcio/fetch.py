@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from dvc_modelver.dvcio.listing import ListedFile, ObjectId
 from dvc_modelver.dvcio.scratch import disk_problem, scratch_dir
 from dvc_modelver.dvcio.transfer import Wanted, adopt, copy_objects, group_by_remote, hash_objects, refuse_bad
 from dvc_modelver.errors import DataError, EnvironmentProblem
+
+_LABEL = "fetch"
+_DEAD_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,24 @@ def _ensure(
     config: DvcConfig, name: str | None, tops: Sequence[Wanted], inside: str | None, cache: Cache, progress: Progress
 ) -> Fetched:
     if not _lacking(tops, cache) and not _lacking(_files(tops, cache, inside), cache):
+        _sweep(_scratch_parent(config, cache))
         return Fetched(0, 0)
     remote = _remote(config, name, tops)
     try:
-        with scratch_dir(_scratch_parent(config, cache), "fetch") as scratch:
+        with scratch_dir(_scratch_parent(config, cache), _LABEL) as scratch:
             door = _Door(remote=remote, cache=cache, scratch=scratch, shared=config.shared, progress=progress)
             return _fetch(door, tops, inside)
     except OSError as error:
         raise disk_problem(error, cache.directory) from None
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what a kill left that came after the last object had its place: no later fetch may ever be needed."""
+    with suppress(OSError):
+        old = time.time() - _DEAD_SECONDS  # a younger one may have an owner that has not locked it yet
+        if any(name.startswith(f".{_LABEL}.") and (parent / name).stat().st_mtime < old for name in os.listdir(parent)):
+            with scratch_dir(parent, _LABEL):  # it does so at its start
+                pass
 
 
 def _remote(config: DvcConfig, name: str | None, tops: Sequence[Wanted]) -> Remote:

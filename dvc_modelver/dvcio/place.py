@@ -78,7 +78,9 @@ def place(
     job = _Job(pieces, expect or Expected(), progress)
     try:
         if os.path.lexists(destination) and not (pieces.kind == DIRECTORY and _is_empty(destination)):
-            return _keep(job, destination)
+            kept = _keep(job, destination)
+            _sweep(destination)
+            return kept
         with _parents(destination.parent):
             return _write(job, destination)
     except OSError as error:
@@ -174,8 +176,20 @@ def _parents(parent: Path) -> Iterator[None]:
         raise
 
 
+def _sweep(destination: Path) -> None:
+    """Remove what a kill left that came after the bytes had their name, and before their private directory was gone."""
+    with contextlib.suppress(OSError):
+        if any(name.startswith(f".{_label(destination)}.") for name in os.listdir(destination.parent)):
+            with scratch_dir(destination.parent, _label(destination)):  # it does so at its start
+                pass
+
+
+def _label(destination: Path) -> str:
+    return destination.name[:100]
+
+
 def _write(job: _Job, destination: Path) -> Placed:
-    with scratch_dir(destination.parent, destination.name[:100]) as scratch:
+    with scratch_dir(destination.parent, _label(destination)) as scratch:
         new = scratch / "new"
         if job.pieces.kind == FILE:
             (piece,) = job.pieces.files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dvc_modelver.core.facts import Output
@@ -23,9 +23,9 @@ from dvc_modelver.dvcio.putting import Plan, Restore
 from dvc_modelver.dvcio.refusals import BAD_COPY, UNSAVED, UNTRACKED, harmless, refuse_lost
 from dvc_modelver.dvcio.scratch import disk_problem
 from dvc_modelver.dvcio.sides import find_objects, refuse_missing, saved_side, wanted_side
-from dvc_modelver.dvcio.steps import Change
+from dvc_modelver.dvcio.steps import NOTHING_EXECUTABLE, Change, Executable
 
-__all__ = ["Restore", "Row", "plan_restore"]
+__all__ = ["Executable", "Restore", "Row", "plan_restore"]
 
 Row = tuple[Output | None, Output | None]
 """What HEAD names at a path, and what is wanted there; None: nothing."""
@@ -40,6 +40,8 @@ def plan_restore(
     *,
     config: DvcConfig | None = None,
     progress: Progress = no_progress,
+    leaving: Collection[str] = (),
+    executable: Executable = NOTHING_EXECUTABLE,
 ) -> Restore:
     """Compare the work tree with what HEAD names and with what is wanted; nothing is changed.
 
@@ -53,6 +55,8 @@ def plan_restore(
         memory: of what was hashed before; saved at the end.
         config: names the link types; by default DVC's own default.
         progress: told bytes hashed.
+        leaving: files that somebody else keeps, and takes away before `Restore.apply`.
+        executable: outputs that can be run, as HEAD and as the target say.
 
     Raises:
         Refused: bytes would be lost (the first files are named), or a path leads out of the root, into `.git`, or
@@ -64,7 +68,7 @@ def plan_restore(
     linker = Linker(config.cache_types if config is not None else ())
     filler = Filler(root=root, cache=cache, memory=memory, linker=linker)
     try:
-        return Restore(_Planner(filler, rows).plan(progress), filler)
+        return Restore(_Planner(filler, rows, frozenset(leaving), executable).plan(progress), filler)
     except OSError as error:
         raise disk_problem(error, root) from None
     finally:
@@ -74,17 +78,20 @@ def plan_restore(
 class _Planner:
     """What is named, what lies there, and what follows."""
 
-    def __init__(self, filler: Filler, rows: Sequence[Row]) -> None:
+    def __init__(self, filler: Filler, rows: Sequence[Row], leaving: frozenset[str], executable: Executable) -> None:
         self._filler, root, cache = filler, filler.root, filler.cache
+        self._executable = executable
         self._tops = sorted({output.path for row in rows for output in row if output is not None})
         for path in self._tops:
-            check_path(root, path, self._tops)
+            check_path(root, path, leaving.union(self._tops) if leaving else self._tops)
         self._new = wanted_side((new for _, new in rows if new is not None), cache)
         self._old = saved_side((old for old, _ in rows if old is not None), cache)
         self._objects = find_objects({*self._new.files.values(), *self._old.files.values()}, cache)
         refuse_missing(self._new, self._objects)
         filler.places.update({oid: place for oid, (place, _) in self._objects.found.items()})
         self._present = look(root, self._tops)
+        for path in leaving.intersection(self._present.files):
+            del self._present.files[path]
 
     def plan(self, progress: Progress) -> Plan:
         """Decide every file, or refuse."""
@@ -197,6 +204,13 @@ class _Planner:
 
     def _changes(self, now: Mapping[str, ObjectId | None]) -> Iterator[Change]:
         for path in sorted({*now, *self._new.files}):
-            old, new = now.get(path), self._new.files.get(path)
-            if old != new:
-                yield Change(path=path, before=self._present.files.get(path), old=old, new=new)
+            old, new, before = now.get(path), self._new.files.get(path), self._present.files.get(path)
+            runs = self._executable.wanted(path, before)
+            if old != new or (new is not None and runs and self._must_become_executable(before)):
+                yield Change(path=path, before=before, old=old, new=new, executable=runs)
+
+    def _must_become_executable(self, before: os.stat_result | None) -> bool:
+        """A file that shares its bytes with the cache never does: it is the cache's mode that would change."""
+        if before is None or self._filler.linker.shares or not stat.S_ISREG(before.st_mode):
+            return False
+        return not before.st_mode & stat.S_IXUSR

@@ -9,11 +9,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dvc_modelver.core.facts import Output
 from dvc_modelver.core.overlay import Files
 from dvc_modelver.core.trees import Entry, Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.dvcyaml import Definition
 from dvc_modelver.dvcio.items import Item
+from dvc_modelver.dvcio.linked import NO_LINKS, SUBMODULE, Links
 from dvc_modelver.dvcio.locate import Commit, Located, Pipeline
 from dvc_modelver.dvcio.lock import LockedStage, digest_of
 from dvc_modelver.dvcio.measures import PARAMS_YAML
@@ -38,21 +40,28 @@ class Restored:
     """Only those that change."""
     whole: list[str] = field(default_factory=list)
     """Files that were taken as a whole, since the part could not be changed by itself."""
-    links: list[str] = field(default_factory=list)
-    """Paths that are symbolic links at one of the two, which are not followed and not written."""
+    submodules: list[str] = field(default_factory=list)
+    """Paths that are submodules at one of the two, whose commits are not ours to check out."""
 
 
-def restore_parts(head: Tree, target: Tree, parts: Iterable[PartKey]) -> Restored:
+def restore_parts(
+    head: Tree, target: Tree, parts: Iterable[PartKey], links: tuple[Links, Links] = (NO_LINKS, NO_LINKS)
+) -> Restored:
     """`head` with each of `parts` as `target` has it; what `target` lacks goes.
 
-    Entries of YAML files are changed as text, all else as whole files.
+    Entries of YAML files are changed as text, all else as whole files; a symbolic link is one, its bytes are where it
+    points to.
+
+    Args:
+        links: of `head` and of `target`.
+
     Raises `BadInput` when a file of the two is broken.
     """
     found = Restored()
     entries: dict[str, dict[Key, None]] = {}
     for kind, path in parts:
         if kind in _WHOLE:
-            _restore_files(found, head, target, path)
+            _restore_files(found, (head, target), links, path)
             continue
         file, _, name = path.rpartition(":") if kind != "params" else path.partition(":")
         entries.setdefault(file, {})[_key(target, kind, file, name)] = None
@@ -114,30 +123,95 @@ def _take(found: Restored, file: str, old: bytes | None, new: bytes | None) -> N
         found.files[file] = new
 
 
-def _restore_files(found: Restored, head: Tree, target: Tree, path: str) -> None:
-    """A file, or every file of a directory."""
-    for tree in (head, target):
-        entry = tree.entry(path)
-        if entry is not None and entry.is_symlink:
-            found.links.append(path)
-            return
-    sides = [dict(_below(tree, path)) for tree in (head, target)]
-    for name in sorted({**sides[0], **sides[1]}):
-        if sides[0].get(name) != sides[1].get(name):
-            found.files[name] = target.read(name)
+def _restore_files(found: Restored, trees: tuple[Tree, Tree], links: tuple[Links, Links], path: str) -> None:
+    """A file, a link, or every file and link of a directory."""
+    before, after = (dict(_below(tree, path, some)) for tree, some in zip(trees, links, strict=True))
+    for name in sorted({**before, **after}):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if SUBMODULE in (old and old.mode, new and new.mode):
+            found.submodules.append(name)
+        elif new is None or not new.is_symlink:
+            found.files[name] = trees[1].read(name)
+        else:
+            found.files[name] = links[1].read(name)
 
 
-def _below(tree: Tree, path: str) -> Iterator[tuple[str, Entry]]:
+def _below(tree: Tree, path: str, links: Links) -> Iterator[tuple[str, Entry]]:
     entry = tree.entry(path)
     if entry is None:
         return
     if not entry.is_directory:
         yield path, entry
         return
-    for name in tree.files("*"):
+    for name in (*tree.files("*"), *links.below(path)):
         inner = tree.entry(name) if name.startswith(f"{path}/") else None
         if inner is not None:
             yield name, inner
+
+
+# Kept by Git at one side, by DVC at the other ---------------------------------------------------------------------
+
+
+def kept(outputs: Iterable[Located]) -> dict[str, Output]:
+    """Those whose bytes DVC keeps, by path."""
+    return {located.output.path: located.output for located in outputs if located.output.cached}
+
+
+def given_up(head: Tree, target: Tree, links: Links, outputs: Collection[str]) -> dict[str, None]:
+    """Git's files of `head` that must go, since outputs of DVC come to lie there: not those that `target` has too.
+
+    Args:
+        links: of `head`.
+    """
+    wanted = frozenset(outputs)
+    above = {up for path in wanted for up in paths.parents(path)}
+    names = [*head.files("*"), *links.entries] if wanted else []
+    clash = (name for name in names if name in above or not wanted.isdisjoint((name, *paths.parents(name))))
+    return {name: None for name in clash if (entry := target.entry(name)) is None or entry.is_directory}
+
+
+def kept_twice(commit: Commit) -> set[str]:
+    """Outputs of DVC at, or below, which Git has files too: dvc refuses to run such pipeline stages."""
+    return {
+        path for path in kept(all_outputs(commit)) if not paths.is_url(path) and commit.tree.entry(path) is not None
+    }
+
+
+def executables(commit: Commit) -> frozenset[str]:
+    """The outputs that can be run, as `isexec: true` says; files that are broken are passed over."""
+    found: set[str] = set()
+    for file in commit.tree.files("dvc.lock", "*.dvc"):
+        data = commit.tree.read(file) or b""
+        if b"isexec" in data:
+            try:
+                found.update(_executables(commit, file, load_yaml(data, name=file)))
+            except BadInput:
+                continue
+    return frozenset(found)
+
+
+def _executables(commit: Commit, file: str, values: object) -> Iterator[str]:
+    loaded = values if isinstance(values, Mapping) else {}
+    if file.endswith(".dvc"):
+        named = set(_executable_outs(loaded))
+        yield from (found.output.path for found in commit.dvc_outputs(file) if found.item.path in named)
+        return
+    pipeline = commit.pipeline(posixpath.join(paths.directory(file), "dvc.yaml"))
+    stages = loaded.get("stages")
+    for name, stage in stages.items() if pipeline is not None and isinstance(stages, Mapping) else ():
+        for written in _executable_outs(stage):
+            full = pipeline.full(str(name), written) if pipeline is not None else None
+            if full is not None:
+                yield full
+
+
+def _executable_outs(stage: object) -> Iterator[str]:
+    outs = stage.get("outs") if isinstance(stage, Mapping) else None
+    for out in outs if isinstance(outs, list) else ():
+        if isinstance(out, Mapping) and out.get("isexec") is True and isinstance(out.get("path"), str):
+            yield str(out["path"])
 
 
 # What only the whole commit tells ---------------------------------------------------------------------------------
@@ -278,8 +352,14 @@ def ignore_lines(
             found[file] = text + (b"" if not text or text.endswith(b"\n") else b"\n") + line + b"\n"
         elif not comes and line in lines and line not in theirs:
             found[file] = b"".join(kept for kept in text.splitlines(keepends=True) if kept.rstrip(b"\r\n") != line)
+    # The same lines in the order that they had: the file is the one that was.
+    found = {file: _same_lines(data, target.read(file)) or data for file, data in found.items()}
     changed = {file: data for file, data in found.items() if data != head.read(file)}
     return {file: data or target.read(file) for file, data in changed.items()}
+
+
+def _same_lines(data: bytes, theirs: bytes | None) -> bytes | None:
+    return theirs if theirs is not None and sorted(theirs.splitlines()) == sorted(data.splitlines()) else None
 
 
 def helpers(head: Tree, target: Tree, sources: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

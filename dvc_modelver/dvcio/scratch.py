@@ -23,12 +23,27 @@ def scratch_dir(parent: Path, label: str = "") -> Iterator[Path]:
     """
     parent.mkdir(parents=True, exist_ok=True)
     _sweep(parent, label)
-    place = Path(tempfile.mkdtemp(prefix=f".{label}.", suffix=_SUFFIX, dir=parent))
-    lock = _lock(place)
+    place, lock = _made(parent, label)
     try:
         yield place
     finally:
-        remove_tree(place)
+        try:
+            remove_tree(place)
+        except BaseException:  # a second Ctrl-C
+            remove_tree(place)
+            raise
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+def _made(parent: Path, label: str) -> tuple[Path, int | None]:
+    """A locked directory; another process may sweep it away before it is locked, then it is made anew."""
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=f".{label}.", suffix=_SUFFIX, dir=parent))
+        lock = _lock(place)
+        if place.is_dir():
+            return place, lock
         if lock is not None:
             os.close(lock)
 

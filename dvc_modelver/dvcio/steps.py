@@ -20,6 +20,25 @@ _EXECUTABLE = 0o111
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Executable:
+    """Outputs that can be run: `isexec: true` in `dvc.lock` and `.dvc` files."""
+
+    before: frozenset[str] = frozenset()
+    """As HEAD says."""
+    after: frozenset[str] = frozenset()
+    """As is wanted."""
+
+    def wanted(self, path: str, before: os.stat_result | None) -> bool:
+        """Whether the file is to be such; one that a person has made so stays so."""
+        if path in self.after or path in self.before or before is None or not stat.S_ISREG(before.st_mode):
+            return path in self.after
+        return bool(before.st_mode & _EXECUTABLE)
+
+
+NOTHING_EXECUTABLE = Executable()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One file that is put, replaced or removed."""
 
@@ -31,6 +50,8 @@ class Change:
     """The object with the bytes that lay there; None: nothing lay there."""
     new: ObjectId | None
     """The object that is put; None: the file is removed."""
+    executable: bool = False
+    """Whether the file that is put can be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +88,8 @@ class Steps:
         """Give the file at `ready` its name."""
         for parent in reversed(parents(change.path)):
             self.make_folder(parent)
-        _keep_executable(ready, change.before)
+        if change.executable:
+            _make_executable(ready)
         self.refuse_changed([change])
         self._done.append(_Step(change.path, change, os.lstat(ready)))
         self._carried(change, lambda: os.replace(ready, self.place(change.path)))
@@ -80,6 +102,8 @@ class Steps:
 
     def make_folder(self, path: str) -> None:
         """Make a directory, when it is not there."""
+        if path not in self._folders and self.place(path).is_symlink():
+            raise Refused(f"{shown(path)} is a symbolic link", hint="move it away, and put a directory there")
         if path not in self._folders and not self.place(path).is_dir():
             self._done.append(_Step(path, made=True))
             self.place(path).mkdir()
@@ -133,7 +157,8 @@ class Steps:
             place.unlink()
             return
         ready = prepared.at(change.path)
-        _keep_executable(ready, change.before)
+        if change.before is not None and stat.S_ISREG(change.before.st_mode) and change.before.st_mode & _EXECUTABLE:
+            _make_executable(ready)
         self._carried(change, lambda: os.replace(ready, place))
 
     def _carried(self, change: Change, work: Callable[[], None]) -> None:
@@ -160,12 +185,11 @@ def _identity(state: os.stat_result) -> tuple[int, ...]:
     return stat.S_IFMT(state.st_mode), state.st_size, state.st_mtime_ns, state.st_ino, state.st_dev
 
 
-def _keep_executable(ready: Path, before: os.stat_result | None) -> None:
-    """A file that could be run can still be run; the mode of a file that the cache shares is never touched."""
-    wanted = before.st_mode & _EXECUTABLE if before is not None and stat.S_ISREG(before.st_mode) else 0
+def _make_executable(ready: Path) -> None:
+    """For all who may read it; the mode of a file that the cache shares is never touched."""
     now = os.lstat(ready)
-    if wanted and stat.S_ISREG(now.st_mode) and now.st_nlink == 1:
-        os.chmod(ready, stat.S_IMODE(now.st_mode) | wanted)
+    if stat.S_ISREG(now.st_mode) and now.st_nlink == 1:
+        os.chmod(ready, stat.S_IMODE(now.st_mode) | (now.st_mode & 0o444) >> 2)
 
 
 def _refuse(paths: Sequence[str], why: str, *, hint: str = "") -> None:

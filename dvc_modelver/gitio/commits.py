@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,41 @@ from pathlib import Path
 from dvc_modelver.core.overlay import Files, blob_id
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem, Refused
+from dvc_modelver.gitio.leftovers import scratch
+from dvc_modelver.gitio.placing import (
+    Content,
+    in_the_way,
+    is_folder,
+    is_inside,
+    parents_of,
+    put_back,
+    put_file,
+    read_content,
+    remove_file,
+    remove_folders,
+    temporary_of,
+    unlink,
+    write_file,
+)
 from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.refs import current_branch
 from dvc_modelver.gitio.repository import Repository
+from dvc_modelver.gitio.worktree import read_changes
+
+__all__ = [
+    "Before",
+    "CardCommit",
+    "as_committed",
+    "bring_missing",
+    "check_out",
+    "child_commit",
+    "commit_only",
+    "is_movable",
+    "look_before",
+    "undo_commit",
+    "uninterrupted",
+    "write_file",
+]
 
 # Path checkouts run post-checkout hooks, and DVC's restores whatever its cache holds.
 _NO_HOOKS = (f"core.hooksPath={os.devnull}",)
@@ -45,8 +76,8 @@ class CardCommit:
     before: Before
     index: bytes | None
     """The index as it was; None: there was none."""
-    contents: Mapping[str, tuple[bytes, int] | None]
-    """Each file's (bytes, mode) as it was; None: it was not there."""
+    contents: Mapping[str, Content | None]
+    """Each file as it was; None: it was not there."""
     commit: str = ""
     left: bytes | None = field(default=None)
     """The index as the commit left it."""
@@ -58,14 +89,14 @@ class CardCommit:
         if now == self.commit and now != self.before.head:
             git.run("update-ref", "-m", "modelver: put back", "HEAD", self.before.head, now)
         self._undo_index()
+        root = _work_tree(self.repository)
         for path, old in self.contents.items():
-            place = _work_tree(self.repository) / path
             if old is None:
-                place.unlink(missing_ok=True)
-            elif not place.is_file() or place.read_bytes() != old[0]:
-                write_file(place, old[0])
-                place.chmod(old[1])
-        _remove_folders(self.repository, self.before)
+                unlink(root / path)
+        remove_folders(root, reversed(self.before.folders))
+        for path, old in self.contents.items():
+            if old is not None and read_content(root / path) != old:
+                put_back(root / path, old)
 
     def _undo_index(self) -> None:
         path = _index_path(self.repository)
@@ -99,51 +130,42 @@ def _replace_index(path: Path, data: bytes) -> None:
         ) from error
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Replace `path` in one step; the directory is made.  Raises `EnvironmentProblem` when that cannot be done."""
-    temporary = _temporary(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        if path.is_file():
-            temporary.chmod(path.stat().st_mode & 0o777)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise EnvironmentProblem(f"cannot write {path}: {error.strerror}") from error
-        raise
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.modelver-tmp")
-
-
-def look_before(repository: Repository, files: Files) -> Before:
+def look_before(repository: Repository, files: Files, gone: Collection[str] = ()) -> Before:
     """What a commit of `files` is going to change.
+
+    Args:
+        gone: files that Git does not keep, and that are away before ours are written.
 
     Raises `Refused` where that would write outside the work tree, or over a file that Git does not keep.
     """
     root, git = _work_tree(repository), repository.git
     head = git.line("rev-parse", "--verify", "HEAD")
     kept = _entries(git, head, [path for path in files if os.path.lexists(root / path)])
+    leaving = {path for path, data in files.items() if data is None and path in kept}.union(gone)
     folders: dict[str, None] = {}
-    for path in files:
-        parents = [parent.as_posix() for parent in reversed(Path(path).parents[:-1])]
-        for parent in parents:
-            if (root / parent).is_symlink():
-                raise Refused(f"{parent} is a symbolic link: {path} would be written elsewhere")
-        if os.path.lexists(root / path) and path not in kept:
-            raise Refused(f"{path} is there, and Git does not keep it", hint=f"move {path} away, or commit it")
-        if files[path] is not None:
-            folders |= {parent: None for parent in parents if not (root / parent).exists()}
+    for path, data in files.items():
+        if not is_inside(path):
+            raise Refused(f"{path} leads out of the work tree, or into .git")
+        _refuse_in_the_way(root, path, leaving, kept=path in kept, goes=data is None)
+        if data is not None:
+            folders |= {parent: None for parent in parents_of(path) if not is_folder(root / parent)}
     return Before(
         head=head,
         branch=current_branch(git),
         files=tuple((path, "" if data is None else blob_id(data, head)) for path, data in files.items()),
         folders=tuple(folders),
     )
+
+
+def _refuse_in_the_way(root: Path, path: str, leaving: Collection[str], *, kept: bool, goes: bool) -> None:
+    found = in_the_way(root, path, leaving)
+    if found is None or (found == path and kept):
+        return
+    above = path.startswith(f"{found}/")
+    if above and (root / found).is_symlink():
+        raise Refused(f"{found} is a symbolic link: {path} would be written elsewhere")
+    if not goes or found == path:
+        raise Refused(f"{found} is there, and Git does not keep it", hint=f"move {found} away, or commit it")
 
 
 def commit_only(
@@ -156,15 +178,10 @@ def commit_only(
     """
     root = _work_tree(repository)
     git = repository.git
-    done = CardCommit(repository, before, _read(_index_path(repository)), {p: _content(root / p) for p in files})
+    done = CardCommit(repository, before, _read(_index_path(repository)), {p: read_content(root / p) for p in files})
     try:
         try:
-            for path, data in files.items():
-                if data is None:
-                    (root / path).unlink(missing_ok=True)
-                else:
-                    write_file(root / path, data)
-                    _set_mode(root / path, (modes or {}).get(path))
+            _write(root, files, modes or {})
             _commit_paths(git, files, message)
         finally:
             done.commit = git.line("rev-parse", "--verify", "HEAD")
@@ -187,23 +204,28 @@ def _few(paths: Iterable[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _set_mode(place: Path, mode: str | None) -> None:
-    """As Git has it: executable, or not; None leaves it."""
-    now = place.stat().st_mode & 0o777
-    wanted = now if mode is None else (now | (now & 0o444) >> 2) if mode == "100755" else now & ~0o111
-    if wanted != now:
-        place.chmod(wanted)
+def _write(root: Path, files: Files, modes: Mapping[str, str]) -> None:
+    """What goes first makes room: a file may become a directory, and the reverse."""
+    for path, data in files.items():
+        if data is None:
+            remove_file(root, path)
+    for path, data in files.items():
+        if data is not None:
+            put_file(root, path, data, modes.get(path))
 
 
 def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
     """Hooks would inherit literal pathspecs, and theirs (`git diff -- '*.py'`) would find nothing."""
-    with tempfile.TemporaryDirectory(prefix="modelver-paths-") as folder:
-        for name, paths in (("new", [p for p, data in files.items() if data is not None]), ("all", list(files))):
+    new = [path for path, data in files.items() if data is not None]
+    # Git would take it for a submodule; it goes from the index when a file below it comes.
+    replaced = {parent for path in new for parent in parents_of(path)}
+    with scratch("paths") as folder:
+        for name, paths in (("new", new), ("all", [path for path in files if path not in replaced])):
             named = "\0".join(f":(top,literal){path}" for path in paths)
-            Path(folder, name).write_bytes(named.encode("utf-8", "surrogateescape"))
+            (folder / name).write_bytes(named.encode("utf-8", "surrogateescape"))
         if any(data is not None for data in files.values()):
             spec = f"--pathspec-from-file={folder}/new"
-            git.run("add", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
+            git.run("add", "--force", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
         spec = f"--pathspec-from-file={folder}/all"
         words = ("commit", "--quiet", "--only", "-F", "-", spec, "--pathspec-file-nul")
         with uninterrupted():
@@ -212,7 +234,7 @@ def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let an interrupt wait until the block ends.
+    """Let an interrupt (SIGINT, SIGTERM) wait until the block ends.
 
     Python kills a program that it waits for, and a git that is killed leaves its locks; one that gets the interrupt
     itself, as at a terminal, ends by itself and removes them.
@@ -221,13 +243,15 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if came:
-            raise KeyboardInterrupt
+            signal.raise_signal(came[0])
 
 
 def undo_commit(repository: Repository, before: Before) -> bool:
@@ -238,7 +262,8 @@ def undo_commit(repository: Repository, before: Before) -> bool:
     git, root = repository.git, _work_tree(repository)
     paths = [path for path, _ in before.files]
     for path in paths:
-        _temporary(root / path).unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary_of(root / path).unlink(missing_ok=True)
     if not is_movable(git, before):
         return False
     now = git.line("rev-parse", "--verify", "HEAD")
@@ -247,12 +272,12 @@ def undo_commit(repository: Repository, before: Before) -> bool:
     staged, empty = _staged(git, paths), blob_id(b"", before.head)
     _each_few(git, ("reset", "--quiet", "--"), [p for p, ours in before.files if staged.get(p, "") in (ours, empty)])
     kept = _entries(git, before.head, paths)
-    back = [path for path, ours in before.files if _is_left(repository, before, path, ours, path in kept)]
-    _each_few(git, ("checkout", "--quiet", before.head, "--"), [path for path in back if path in kept])
-    for path in back:
-        if path not in kept:
-            (root / path).unlink(missing_ok=True)
-    _remove_folders(repository, before)
+    for path, ours in before.files:
+        if path not in kept and _is_left(repository, before, path, ours, kept=False):
+            unlink(root / path)
+    remove_folders(root, reversed(before.folders))
+    back = [path for path, ours in before.files if path in kept and _is_left(repository, before, path, ours, kept=True)]
+    check_out(git, before.head, back)
     return True
 
 
@@ -262,10 +287,13 @@ def is_movable(git: GitProcess, before: Before) -> bool:
     return now == before.head or (current_branch(git) == before.branch and _is_ours(git, before, now))
 
 
-def _is_left(repository: Repository, before: Before, path: str, ours: str, kept: bool) -> bool:
+def _is_left(repository: Repository, before: Before, path: str, ours: str, *, kept: bool) -> bool:
     """Whether what lies at `path` is ours, or what a git that died while it put ours has left."""
+    place = _work_tree(repository) / path
+    if is_folder(place) or _is_below_a_file(_work_tree(repository), path):
+        return False
     try:
-        content = _content(_work_tree(repository) / path)
+        content = read_content(place)
     except OSError:
         return False
     if content is None:
@@ -275,6 +303,38 @@ def _is_left(repository: Repository, before: Before, path: str, ours: str, kept:
         return blob == ours
     done = repository.git.complete("cat-file", "blob", ours)
     return done.status == 0 and done.stdout.startswith(content[0])
+
+
+def _is_below_a_file(root: Path, path: str) -> bool:
+    """Git would remove it to make room."""
+    return any(os.path.lexists(root / parent) and not is_folder(root / parent) for parent in parents_of(path))
+
+
+def bring_missing(repository: Repository, paths: Sequence[str]) -> None:
+    """Let the files at or below `paths` that HEAD has and the work tree lacks come back; nothing is overwritten."""
+    git, root = repository.git, _work_tree(repository)
+    found = _committed(git, paths)
+    missing = [p for p in found if not os.path.lexists(root / p) and not _is_below_a_file(root, p)]
+    check_out(git, "HEAD", missing)
+
+
+def as_committed(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:
+    """The files of HEAD at or below `paths` that lie in the work tree just so."""
+    changed = {change.path for change in read_changes(repository.git)}
+    return tuple(path for path in _committed(repository.git, paths) if path not in changed)
+
+
+def _committed(git: GitProcess, paths: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for some in _few_of(paths):
+        words = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD", "--", *some)
+        found += [path for path in git.text(*words).split("\0") if path]
+    return found
+
+
+def check_out(git: GitProcess, commit: str, paths: Sequence[str]) -> None:
+    """Let git put files of a commit, whatever lies there; without hooks."""
+    _each_few(git, ("checkout", "--quiet", commit, "--"), paths)
 
 
 def _each_few(git: GitProcess, words: Sequence[str], paths: Sequence[str]) -> None:
@@ -296,14 +356,6 @@ def _is_ours(git: GitProcess, before: Before, commit: str) -> bool:
     return all(ours.get(path) == blob for path, blob in _changed(git, before.head, commit).items())
 
 
-def _remove_folders(repository: Repository, before: Before) -> None:
-    for folder in reversed(before.folders):
-        try:
-            (_work_tree(repository) / folder).rmdir()
-        except OSError:
-            return
-
-
 def _staged(git: GitProcess, paths: Sequence[str]) -> Mapping[str, str]:
     """Path -> its blob in the index."""
     found = {}
@@ -313,11 +365,6 @@ def _staged(git: GitProcess, paths: Sequence[str]) -> Mapping[str, str]:
             if path:
                 found[path] = facts.split(" ")[1]
     return found
-
-
-def _content(path: Path) -> tuple[bytes, int] | None:
-    data = _read(path)
-    return None if data is None else (data, path.stat().st_mode & 0o777)
 
 
 def _read(path: Path) -> bytes | None:
@@ -332,12 +379,12 @@ def _index_path(repository: Repository) -> Path:
 
 
 def _entries(git: GitProcess, commit: str, paths: Sequence[str]) -> Mapping[str, str]:
-    """Those of `paths` that `commit` has -> their modes."""
+    """Those of `paths` that `commit` has, directories left out -> their modes."""
     found = {}
     for some in _few_of(paths):
         for row in git.text("ls-tree", "-z", "--full-tree", commit, "--", *some).split("\0"):
             facts, _, path = row.partition("\t")
-            if path:
+            if path and " tree " not in facts:
                 found[path] = facts.split(" ")[0]
     return found
 
@@ -376,15 +423,16 @@ def child_commit(
         modes or {}
     )
     sign = is_true(git.config.get("commit.gpgsign"))
-    with tempfile.TemporaryDirectory(prefix="modelver-index-") as folder:
-        env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+    with scratch("index") as folder:
+        env = {"GIT_INDEX_FILE": str(folder / "index")}
         git.run("read-tree", parent, env=env)
         for path, data in files.items():
             if data is None:
                 git.run("update-index", "--force-remove", "--", path, env=env)
                 continue
             blob = git.run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
-            git.run("update-index", "--add", "--cacheinfo", f"{kept.get(path, '100644')},{blob},{path}", env=env)
+            entry = f"{kept.get(path, '100644')},{blob},{path}"
+            git.run("update-index", "--add", "--replace", "--cacheinfo", entry, env=env)
         tree = git.run("write-tree", env=env).decode().strip()
     signing = ["-S"] if sign else []
     made = git.run("commit-tree", *signing, "-p", parent, "-F", "-", tree, stdin=message.encode())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
+from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.process import GitFailed, GitProcess
 
 _FLAGS = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", f"-O{os.devnull}", "--numstat", "-z")
@@ -33,14 +32,14 @@ def lines_of(git: GitProcess, old: Mapping[str, bytes], new: Mapping[str, bytes]
     They are counted in a directory of their own, where the repository's attributes and filters do not hold.
     """
     names = sorted({**old, **new})
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch("diff") as place:
         for side, files in (("old", old), ("new", new)):
-            folder = Path(scratch, side)
+            folder = place / side
             folder.mkdir()
             for number, name in enumerate(names):
                 if name in files:
                     (folder / f"{number}").write_bytes(files[name])
-        elsewhere = GitProcess(Path(scratch), {**git.env, "GIT_CEILING_DIRECTORIES": scratch})
+        elsewhere = GitProcess(place, {**git.env, "GIT_CEILING_DIRECTORIES": str(place)})
         done = elsewhere.complete("diff", "--no-index", *_FLAGS, "--", "old", "new")
     if done.status not in (0, 1):
         raise GitFailed("git diff failed", status=done.status, stderr=done.stderr)

@@ -18,6 +18,7 @@ from dvc_modelver.core.tags import PREFIX
 from dvc_modelver.core.text import redact
 from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.commits import Before, is_movable, undo_commit
+from dvc_modelver.gitio.leftovers import sweep
 from dvc_modelver.gitio.process import GitProcess
 from dvc_modelver.gitio.refs import RefUpdate, drop_and_update_refs, read_ref
 from dvc_modelver.gitio.remotes import push_url, read_remote_tags
@@ -113,6 +114,7 @@ def recover(repository: Repository, rest: Callable[[str], None] | None = None) -
     Raises `EnvironmentProblem` when the remote must be asked and cannot be.
     """
     (repository.state_dir / "journal.new").unlink(missing_ok=True)
+    sweep(repository.state_dir)
     if not (repository.state_dir / "journal").exists():
         return None
     journal = read_journal(repository.state_dir)

@@ -7,13 +7,13 @@ ref of a throw-away repository that shares our objects, and the real ref moves o
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dvc_modelver.errors import Conflict, ModelverError
+from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.objects import Objects
 from dvc_modelver.gitio.process import GitFailed, GitProcess
 from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
@@ -80,8 +80,8 @@ def append_note(repository: Repository, oid: str, line: str) -> None:
     """
     git = repository.git
     ident = committer(git)
-    with tempfile.TemporaryDirectory(prefix="modelver-note-") as folder:
-        shared = _throw_away(git, Path(folder), repository.common_dir / "objects")
+    with scratch("note") as folder:
+        shared = throw_away(git, folder, repository.common_dir / "objects")
         for left in reversed(range(_TRIES)):
             old = read_ref(git, NOTES_REF) or ""
             new = _appended(git, shared, old, oid, line, ident)
@@ -89,17 +89,19 @@ def append_note(repository: Repository, oid: str, line: str) -> None:
                 update_refs(git, [RefUpdate(NOTES_REF, new, old)], "note")
                 return
             except (Conflict, GitFailed) as error:
-                if left == 0 or not _is_busy(error):
+                if left == 0 or not is_busy(error):
                     raise
                 time.sleep(_PAUSE)
 
 
-def _is_busy(error: ModelverError) -> bool:
+def is_busy(error: ModelverError) -> bool:
+    """Whether somebody else was at the ref in this moment: worth another try."""
     said = error.stderr if isinstance(error, GitFailed) else ""
     return isinstance(error, Conflict) or ".lock': File exists" in said
 
 
-def _throw_away(git: GitProcess, folder: Path, objects: Path) -> dict[str, str]:
+def throw_away(git: GitProcess, folder: Path, objects: Path) -> dict[str, str]:
+    """Make a repository in `folder` that shares `objects`; the variables with which git works in it."""
     object_format = git.line("rev-parse", "--show-object-format")
     bare = GitProcess(folder, git.env)
     bare.run("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", ".")

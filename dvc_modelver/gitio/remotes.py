@@ -37,6 +37,31 @@ def read_remote_tags(git: GitProcess, remote: str, patterns: Sequence[str] = ())
     return parse_show_ref(done.stdout.replace(b"\t", b" "))
 
 
+def read_remote_tags_and(git: GitProcess, remote: str, ref: str) -> tuple[list[TagRef], str | None]:
+    """All tags of `remote`, and what the full ref name `ref` holds there: one question.  Raises as the others."""
+    lines = _ask(git, remote, f"{PREFIX}*", ref).splitlines(keepends=True)
+    mark = b"\t" + PREFIX.encode()
+    return parse_show_ref(b"".join(line for line in lines if mark in line).replace(b"\t", b" ")), _held(lines, ref)
+
+
+def read_remote_ref(git: GitProcess, remote: str, ref: str) -> str | None:
+    """What the full ref name `ref` holds on `remote` now.  Raises `EnvironmentProblem` when it cannot be asked."""
+    return _held(_ask(git, remote, ref).splitlines(), ref)
+
+
+def _ask(git: GitProcess, remote: str, *patterns: str) -> bytes:
+    done = git.complete("ls-remote", "--", remote, *patterns, env={"GIT_TERMINAL_PROMPT": "0"})
+    if done.status != 0:
+        message = f"cannot ask the remote {redact(remote)}: {_words(done)}"
+        raise EnvironmentProblem(message, hint="check the network, then run it again")
+    return done.stdout
+
+
+def _held(lines: Sequence[bytes], ref: str) -> str | None:
+    rows = (line.rstrip(b"\n").partition(b"\t") for line in lines)
+    return next((oid.decode("ascii") for oid, _, name in rows if name == ref.encode()), None)
+
+
 def fetch_objects(git: GitProcess, remote: str, refs: Sequence[str]) -> None:
     """Bring what the remote's `refs` name as objects, and change no ref; what cannot be had is left out."""
     quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")

@@ -6,12 +6,11 @@ step that makes the tag exist.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem
+from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.repository import Repository
 
@@ -49,12 +48,12 @@ def _create_signed(repository: Repository, name: str, commit: str, message: str,
     git = repository.git
     objects = str(repository.common_dir / "objects")
     settings = [f"{key}={value}" for key, value in config.items()]
-    with tempfile.TemporaryDirectory(prefix="modelver-tag-") as folder:
+    with scratch("tag") as folder:
         object_format = git.line("rev-parse", "--show-object-format")
-        bare = GitProcess(Path(folder), git.env)
+        bare = GitProcess(folder, git.env)
         bare.run("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", ".")
         # Started in the user's work tree: a key's path may be relative to it.
-        shared = {"GIT_DIR": folder, "GIT_OBJECT_DIRECTORY": objects}
+        shared = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": objects}
         raw = message.encode("utf-8", "surrogateescape")
         sign = ("tag", "-s", "--cleanup=verbatim", "-F", "-", "--end-of-options", name, commit)
         done = git.complete(*sign, stdin=raw, env=shared, config=settings)

@@ -80,6 +80,7 @@ class Case:
         """Make the work tree that state, commit and tag it; gives the commit."""
         for path in [] if self._before is None else [*self._before.everything(), *self._before.links]:
             (self.path / path).unlink(missing_ok=True)
+            self._remove_empty(path)
         for old in list(self.path.rglob("*.dvc")) + list(self.path.rglob(".gitignore")):
             if old.is_file() and ".dvc" not in old.parent.parts:
                 old.unlink()
@@ -98,11 +99,20 @@ class Case:
         for path, to in state.links.items():
             (self.path / path).parent.mkdir(parents=True, exist_ok=True)
             (self.path / path).symlink_to(to)
+        if self._before is not None and state.outputs:
+            # What Git has tracked it goes on to track, ignored or not.
+            self.git("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", *state.outputs)
         self._before = state
         commit = self.git.commit("A state")
         for tag in tags:
             self.git.tag(tag)
         return commit
+
+    def _remove_empty(self, path: str) -> None:
+        for above in (self.path / path).parents:
+            if above == self.path or any(above.iterdir()):
+                return
+            above.rmdir()
 
     @property
     def cache(self) -> Path:

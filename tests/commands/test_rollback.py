@@ -197,6 +197,20 @@ def test_undo(repo: DvcRepo, run: Run) -> None:
     assert "something has moved" in refused(repo, run, "--undo")
 
 
+def test_undo_of_a_detached_rollback(repo: DvcRepo, run: Run) -> None:
+    """After `--detach`, `--undo` checks out the branch again, with its data; when the branch has moved it refuses."""
+    head, bytes_, branch = repo.git("rev-parse", "HEAD"), repo.model.read_bytes(), repo.git("branch", "--show-current")
+    run("rollback", "churn", "v0.1.0", "--detach")
+    assert repo.model.read_bytes() != bytes_
+    assert f"git checkout: {branch}" in run("rollback", "--undo", "--dry-run").out.replace("  ", ": ")
+    run("rollback", "--undo")
+    assert (repo.git("rev-parse", "HEAD"), repo.git("branch", "--show-current")) == (head, branch)
+    assert repo.model.read_bytes() == bytes_
+    run("rollback", "churn", "v0.1.0", "--detach")
+    repo.git("update-ref", f"refs/heads/{branch}", "HEAD")
+    assert "something has moved" in refused(repo, run, "--undo")
+
+
 # What would be lost -----------------------------------------------------------------------------------------------
 
 
@@ -331,16 +345,6 @@ def test_the_whole_tree(repo: DvcRepo, run: Run) -> None:
     assert repo.git("rev-parse", "HEAD^{tree}") == repo.git("rev-parse", "churn@v0.1.0^{tree}")
     assert repo.git("status", "--porcelain") == ""
     assert depth(repo).startswith("6 6")
-
-
-def test_links_are_refused_with_the_whole_tree(repo: DvcRepo, run: Run) -> None:
-    """A symbolic link that differs is named, with the line that restores it."""
-    (repo.path / "latest").symlink_to("models")
-    repo.git("add", "latest")
-    repo.git.commit("Link", {})
-    said = refused(repo, run, "churn", "v0.1.0", "--tree")
-    assert "latest is a symbolic link" in said
-    assert "git checkout" in said
 
 
 def test_the_model_alone(repo: DvcRepo, run: Run) -> None:

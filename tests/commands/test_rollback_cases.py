@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dvc_modelver.commands.restoration.plan import plan_slice, read_side
+from dvc_modelver.commands.restoration.side import read_side
+from dvc_modelver.commands.restoration.wholeslice import plan_slice
 from dvc_modelver.dvcio.project import declared_one
 from tests.commands.rollback_states import Case, Run, State
 from tests.support import Git, Modelver
@@ -513,33 +514,6 @@ def test_a_directory_of_code(case: Case) -> None:
     case.back_and_forth()
     case.back()
     assert case.git("ls-files", "src") == "src/a.py\nsrc/deep/old.py"
-
-
-@pytest.mark.parametrize("link", ["src/link.py", "src/deep/link.py", "train.py"])
-def test_symbolic_links_are_refused(case: Case, link: str) -> None:
-    """Links among the code are not followed and not written: said so, and nothing changes."""
-    deps = ("src",) if link.startswith("src") else ("train.py",)
-    for n, version in (("1", "v0.1.0"), ("2", "v0.2.0")):
-        files = {"src/a.py": f"{n}\n", "src/deep/b.py": "x\n"}
-        if link == "train.py":
-            files = {"a.py": "a\n", "b.py": "b\n"}
-        state = stages(train(n, deps=("src/a.py",) if link.startswith("src") else ("a.py",)), files=files)
-        state = replace(state, links={link: f"{'a' if n == '1' else 'b'}.py"})
-        case.save(state)
-        for name in ("dvc.yaml", "dvc.lock"):
-            text = (case.path / name).read_text()
-            case.git.write(
-                name,
-                text.replace("- src/a.py\n", f"- {deps[0]}\n")
-                .replace("- path: src/a.py\n", f"- path: {deps[0]}\n")
-                .replace("- a.py\n", f"- {deps[0]}\n")
-                .replace("path: a.py\n", f"path: {deps[0]}\n"),
-            )
-        case.git.commit("Links")
-        case.git.tag(f"churn@{version}")
-    said = case.refused("churn", "v0.1.0")
-    assert "symbolic link" in said
-    assert deps[0] in said
 
 
 def test_overlapping_outputs_are_refused(case: Case) -> None:

@@ -1,0 +1,70 @@
+"""Which version a rollback leaves, and which one it goes to."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from dvc_modelver.commands.bytes_at_hand import Bytes as AtHand
+from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.restoration.bytes import Rest, parse_rest
+from dvc_modelver.commands.restoration.request import RollbackRequest
+from dvc_modelver.core.registry import Model
+from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.versions import Version
+from dvc_modelver.dvcio.facts import artifact_facts
+from dvc_modelver.dvcio.project import declared_one
+from dvc_modelver.errors import ModelverError, NotFound
+from dvc_modelver.gitio.journal import Journal
+from dvc_modelver.gitio.refs import read_ref
+
+
+def version_at(project: Project, model: Model, head: str) -> Version | None:
+    """The version whose bytes HEAD names; the highest of several."""
+    tree = project.tree(head)
+    declared = declared_one(tree, model.name)
+    with AtHand(project) as at_hand:
+        facts = artifact_facts(tree, declared, listing=at_hand.listing) if declared is not None else None
+        digest = facts.digest if facts is not None else None
+        for version in reversed(model.versions) if digest is not None else ():
+            ref = model.release_ref(version)
+            tag = model.tag(ref)
+            if tag is None:
+                continue
+            if tag.record is not None and tag.record.digest is not None:
+                found: str | None = tag.record.digest
+            else:
+                found = _digest_at(project, model, ref, at_hand)
+            if found == digest:
+                return version
+    return None
+
+
+def _digest_at(project: Project, model: Model, ref: TagRef, at_hand: AtHand) -> str | None:
+    with suppress(ModelverError):
+        tree = project.tree(ref.target or "")
+        declared = declared_one(tree, model.name)
+        return artifact_facts(tree, declared, listing=at_hand.listing).digest if declared is not None else None
+    return None
+
+
+def version_before(model: Model, now: Version | None) -> Version:
+    """The default; from bytes that are no version, the latest version."""
+    found = model.previous(now) if now is not None else model.latest
+    if found is None:
+        where = f"before {now}" if now is not None else "of it"
+        raise NotFound(f"{model.name} has no version {where} to go back to", hint=f"modelver show {model.name}")
+    return found
+
+
+def made_before(project: Project, left: Journal | None, name: str) -> Rest | None:
+    """What an interrupted rollback of the model had made, all but the last of it, when it was killed."""
+    rest = parse_rest(left.rest) if left is not None and left.action == "rollback" else None
+    if left is None or left.goal is None or rest is None or rest.name != name:
+        return None
+    return rest if read_ref(project.repository.git, left.goal[0]) == left.goal[1] else None
+
+
+def made_aside(left: Journal | None, made: Rest | None, request: RollbackRequest) -> str | None:
+    if left is None or left.goal is None or made is None or left.goal[0] != f"refs/heads/{request.branch}":
+        return None
+    return left.goal[1]
