@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 import dvc_modelver as mv
+from dvc_modelver.commands.frames import FramedReproduction, framed
+from dvc_modelver.commands.reproduction.run import Rebuilt
+from dvc_modelver.core.reproduction import Difference, Verdict, compare_metrics, compare_stage
 from dvc_modelver.errors import BadInput, EnvironmentProblem, NotFound, Refused
 from tests.cli import shapes
 from tests.cli.shapes import faults
@@ -261,3 +264,74 @@ def test_rollback_verify_and_bisect(repo: mv.Repository, dvc_repo: DvcRepo, mode
 
     with pytest.raises(BadInput, match="not better"):
         repo.bisect("churn", "auc", good="v0.1.0", bad="v0.2.0")
+
+
+# Rebuilding, recovering, publishing -----------------------------------------------------------------------------
+
+
+def test_a_rebuild_is_that_of_the_command(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """It runs nothing without a yes; then by real dvc, and a version that comes out the same has no differences."""
+    repo = mv.open(dvc_repo.path, env=dvc_repo.git.env)
+    dvc_repo.git.tag("churn@v0.1.0")
+    planned = repo.reproduce("churn", dry_run=True)
+    said = modelver("reproduce", "churn", "--dry-run", "--json", cwd=dvc_repo.git).json
+    assert [stage.step.name for stage in planned.plan.stages] == [step["stage"] for step in said["steps"]]
+    assert (planned.verdict, planned.to_frame().empty) == (None, True)
+    with pytest.raises(Refused, match="own commands"):
+        repo.reproduce("churn")
+    with pytest.raises(BadInput, match="tolerance"):
+        repo.reproduce("churn", tolerance=-1.0, yes=True)
+    found = repo.reproduce("churn", yes=True)
+    assert (found.verdict, found.noted) == (Verdict.IDENTICAL, True)
+    assert found.to_frame()["section"].isin(["environment"]).all()
+    assert list(found.stages_frame()["state"]) == ["identical"] * len(said["steps"])
+    assert [note.kind for note in repo.version("churn").notes.notes] == ["reproduction"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.noted = False  # type: ignore[misc]
+
+
+def test_a_rebuilds_frame_has_the_differences(dvc_repo: DvcRepo) -> None:
+    """A row for each output, metric and fact of the environment that differs, and none for what is the same."""
+    dvc_repo.git.tag("churn@v0.1.0")
+    planned = mv.open(dvc_repo.path, env=dvc_repo.git.env).reproduce("churn", dry_run=True)
+    fact = Difference(key="packages.numpy", recorded="1.0", present="2.0")
+    rebuilt = Rebuilt(
+        stages=(compare_stage("train", {"m": "md5:1", "n": "md5:1"}, {"m": "md5:2", "n": "md5:1"}),),
+        metrics=compare_metrics(
+            {"f": {"auc": 0.5, "n": 1, "rmse": 2.0}}, {"f": {"auc": 0.6, "n": 1, "rmse": 2.001}}, 0.01
+        ),
+    )
+    plan = dataclasses.replace(planned.plan, environment=(fact,))
+    found = framed(FramedReproduction, dataclasses.replace(planned, plan=plan, rebuilt=rebuilt))
+    rows = [tuple(_plain(cell) for cell in row) for row in found.to_frame().values]
+    assert rows == [
+        ("outputs", "train", None, "m", "md5:1", "md5:2", "different"),
+        ("metrics", None, "f", "auc", 0.5, 0.6, "different"),
+        ("metrics", None, "f", "rmse", 2.0, 2.001, "within"),
+        ("environment", None, None, "packages.numpy", "1.0", "2.0", "different"),
+    ]
+    assert [tuple(row) for row in found.stages_frame().values] == [("train", "different", 1)]
+    assert list(planned.to_frame().columns) == list(found.to_frame().columns)
+
+
+def test_garbage_and_recovery_are_those_of_the_command(
+    repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver
+) -> None:
+    """What a `dvc gc` would take, and what a killed command left."""
+    said = modelver("verify", "--gc", "--json", cwd=dvc_repo.git).json
+    found = repo.gc()
+    assert (found.ok, found.keep) == (said["ok"], "all")
+    chosen = [root.chosen.line.command(root.root) for root in found.roots if root.chosen is not None]
+    assert chosen == said["commands"]
+    assert repo.gc("staged").keep == "staged"
+    assert repo.doctor(recover=True, dry_run=True).recovery.left is None
+    with pytest.raises(BadInput):
+        repo.doctor(dry_run=True)
+
+
+def test_every_command_has_a_method() -> None:
+    """What the command line can do with a repository, the API can; what needs a terminal it leaves out."""
+    from dvc_modelver.cli.main import COMMANDS
+
+    elsewhere = {"init", "run", "demo", "hooks", "card", "gate", "guard", "validate", "pipeline"}
+    assert [name for name in COMMANDS if name not in elsewhere and not hasattr(mv.Repository, name)] == []

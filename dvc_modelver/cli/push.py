@@ -23,7 +23,7 @@ def run(
     ] = False,
     dry_run: DRY_RUN = False,
 ) -> Answer:
-    """Publish the versions and stages that the remote lacks, after the bytes that they need.
+    """Publish the versions, stages and notes that the remote lacks, after the bytes that they need.
 
     \b
     Examples:
@@ -34,5 +34,6 @@ def run(
         outcome = push_tags(project, name, renumber=renumber, dry_run=dry_run)
         told = answer(outcome, project.remote)
         if not outcome.models and not outcome.dry_run:
-            return Answer(data=told.data, lines=("Everything is published.",))
+            line = "Notes were exchanged." if outcome.changed else "Everything is published."
+            return Answer(data=told.data, lines=(line,))
         return told

@@ -34,7 +34,13 @@ def run(
     signed: Annotated[
         bool, typer.Option("--signed", help="Fail unless signed by somebody whom your configuration allows.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Hash files again that have not changed since.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Hash files again that have not changed since; with --remote, download what cannot be hashed there.",
+        ),
+    ] = False,
     jobs: Annotated[
         str | None, typer.Option("--jobs", metavar="N", help="Files hashed at a time.", show_default="one per core")
     ] = None,

@@ -1,4 +1,4 @@
-"""Comparisons, lineages, impacts and metrics over versions, with pandas frames: what the Python API hands out."""
+"""Comparisons, lineages, impacts, metrics and rebuilds with pandas frames: what the Python API hands out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dvc_modelver.commands.metricline import MetricLine
 from dvc_modelver.commands.provenance.impact import Affected, Impact
+from dvc_modelver.commands.reproduction.reproduce import Reproduced
 from dvc_modelver.core.comparison import Change, Comparison
 from dvc_modelver.core.lineage import Lineage, Node
+from dvc_modelver.core.reproduction import Match
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,3 +126,34 @@ class FramedMetricLine(MetricLine):
         """One row for each version: when it was released (UTC), its commit, the value, and the delta to the last."""
         rows = ((str(m.version), m.at, m.commit, m.value, m.delta, m.withdrawn) for m in self.versions)
         return _frame(("version", "created_at", "commit", "value", "delta", "withdrawn"), rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramedReproduction(Reproduced):
+    """What a rebuild came to."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each difference; none when everything is as it was.
+
+        Columns: `section` (`outputs`, `metrics`, `environment`), `stage` (of outputs), `file` (of metrics), `key` (an
+        output's path, a metric's name, a fact), `recorded`, `rebuilt` (of the environment: what is here), and `match`:
+        `within` the tolerance, or `different`.
+        """
+        return _frame(("section", "stage", "file", "key", "recorded", "rebuilt", "match"), self._differences())
+
+    def _differences(self) -> Iterator[Sequence[object]]:
+        different = Match.DIFFERENT.value
+        for stage in self.rebuilt.stages:
+            for output in stage.outputs:
+                if not output.same:
+                    yield "outputs", stage.name, None, output.path, output.recorded, output.rebuilt, different
+        for m in self.rebuilt.metrics:
+            if m.match is not Match.EQUAL:
+                yield "metrics", None, m.file, m.key, m.recorded, m.rebuilt, m.match.value
+        for d in self.plan.environment:
+            yield "environment", None, None, d.key, d.recorded, d.present, different
+
+    def stages_frame(self) -> pd.DataFrame:
+        """One row for each pipeline stage that was to run: its `state`, and how many of its outputs differ."""
+        rows = ((s.name, s.state.value, sum(not output.same for output in s.outputs)) for s in self.rebuilt.stages)
+        return _frame(("stage", "state", "differ"), rows)

@@ -1,27 +1,30 @@
-"""`push`: publish the versions and stages that were made here without `--push`."""
+"""`push`: publish the versions and stages that were made here without `--push`, and exchange notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from dvc_modelver.commands.notes import exchange_notes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.promote import slice_outputs
 from dvc_modelver.commands.publishing import Outcome, Publication, Written, exclusive, publish
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import NewTag
-from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.renumbering import Moves, Unpublished, plan_moves
+from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
-from dvc_modelver.core.versions import Bump, Version, next_version
 from dvc_modelver.errors import Conflict, EnvironmentProblem
-from dvc_modelver.gitio.remotes import read_remote_tags
+from dvc_modelver.gitio.notes import NOTES_REF
+from dvc_modelver.gitio.remotes import read_remote_tags_and
 
 Tagged = tuple[TagName, TagRef]
 
 
 def push_tags(project: Project, name: str | None = None, *, renumber: bool = False, dry_run: bool = False) -> Outcome:
     """Publish every event that the remote lacks, of one model or of all, with the bytes that they need.
+
+    Notes go both ways, those of all models: afterwards both sides have every line of either.
 
     Args:
         renumber: where the remote has another tag under a name of ours, ours moves to the next free number.
@@ -35,31 +38,35 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
         remote = project.remote
         if remote is None:
             raise EnvironmentProblem("there is no Git remote to push to", hint="git remote add origin URL")
-        there = {tag.name: tag for tag in read_remote_tags(project.repository.git, remote)}
+        tags, notes = read_remote_tags_and(project.repository.git, remote, NOTES_REF)
+        there = {tag.name: tag for tag in tags}
         ours = [item for model in models for item in model.tag_refs()]
         project.published.note((ref for _, ref in ours if there.get(ref.name) == ref), published=True)
         missing = [item for item in ours if item[1].name not in there]
         clashing = [item for item in ours if item[1].name in there and there[item[1].name].oid != item[1].oid]
         if clashing and not renumber:
             raise _clash(clashing, there)
-        moved = _renumbered(project, clashing, there)
+        moved, drops = _renumbered(project, missing, clashing, there) if clashing else ([], [])
+        missing = [item for item in missing if item not in drops]
         publication = Publication(
             action="push",
             tags=tuple(moved),
             existing=tuple(ref for _, ref in missing),
             push=True,
-            outputs=_outputs(project, [*missing, *clashing]),
-            drops=tuple(ref for _, ref in clashing),
+            outputs=_outputs(project, [*missing, *drops]),
+            drops=tuple(ref for _, ref in drops),
         )
         work = bool(missing or moved)
         steps = publication.steps(remote) if work else []
         if work and not dry_run:
             publish(project, publication)
-            project.seen.forget(ref.name for _, ref in clashing)
+            project.seen.forget(ref.name for _, ref in drops)
+        exchanged = exchange_notes(project, remote, notes, dry_run=dry_run)
+        steps += exchanged
         return Outcome(
             action="push",
             dry_run=dry_run,
-            changed=work,
+            changed=work or bool(exchanged),
             models=tuple(_written(name, ref.name, ref.target, not dry_run) for name, ref in missing)
             + tuple(_written(tag.tag, tag.name, tag.commit, not dry_run) for tag in moved),
             steps=tuple(steps),
@@ -84,45 +91,44 @@ def _outputs(project: Project, items: Iterable[Tagged]) -> tuple[Output, ...]:
     return tuple(found)
 
 
-def _renumbered(project: Project, clashing: Sequence[Tagged], there: Mapping[str, TagRef]) -> list[NewTag]:
-    """Our tags under names that nobody has; versions first, since stages speak of them."""
+def _renumbered(
+    project: Project, missing: Sequence[Tagged], clashing: Sequence[Tagged], there: Mapping[str, TagRef]
+) -> tuple[list[NewTag], list[Tagged]]:
+    """Our tags under names that nobody has, and the tags that they stand for."""
+    taken = [name for other in there if (name := parse_tag_name(other)) is not None]
     moved: list[NewTag] = []
-    versions: dict[tuple[str, Version], Version] = {}
-    for name, ref in sorted(clashing, key=lambda item: item[0].version is None):
-        model = project.model_of(name.name)
-        tag = model.tag(ref)
-        if tag is None or tag.record is None:
-            raise Conflict(f"{ref.name} has no record of ours, so it is not moved", hint=f"git tag -d '{ref.name}'")
-        known = [
-            parsed for other in there if (parsed := parse_tag_name(other)) is not None and parsed.name == name.name
+    drops: list[Tagged] = []
+    for artifact in dict.fromkeys(name.name for name, _ in clashing):
+        model = project.model_of(artifact)
+        refs = {name: ref for name, ref in (*missing, *clashing) if name.name == artifact}
+        tags = {name: model.tag(ref) for name, ref in refs.items()}
+        clash = {name for name, _ in clashing}
+        ours = [
+            Unpublished(name=name, clashes=name in clash, record=tag.record if tag is not None else None)
+            for name, tag in tags.items()
         ]
-        known += [parsed for parsed, _ in model.tag_refs()] + [m.tag for m in moved if m.tag.name == name.name]
-        new = _free(name, known)
-        if name.version is not None and new.version is not None:
-            versions[name.name, name.version] = new.version
-        record = tag.record
-        old = Version.parse(record.version) if record.version is not None else None
-        version = versions.get((name.name, old), old) if old is not None else None
-        moved.append(
-            NewTag(
-                tag=new,
-                commit=ref.target or "",
-                subject=_subject(model, new, version),
-                body="\n".join(tag.message.split("\n")[2:]),
-                record=replace(record, version=str(version) if version is not None else None),
-            )
-        )
-    return moved
+        remote = [name for name in taken if name.name == artifact]
+        moves = plan_moves(ours, remote, [name for name, _ in model.tag_refs()])
+        moved += [_moved(model, moves, name, refs[name], tags[name]) for name in moves.names]
+        drops += [(name, refs[name]) for name in moves.names]
+    return moved, drops
 
 
-def _free(name: TagName, known: Sequence[TagName]) -> TagName:
-    if name.event is Event.RELEASE and name.version is not None:
-        taken = {other.version for other in known if other.version is not None}
-        return replace(name, version=next_version(taken, Bump.PATCH))
-    return replace(name, counter=1 + max((other.counter or 0 for other in known), default=0))
+def _moved(model: Model, moves: Moves, name: TagName, ref: TagRef, tag: TagObject | None) -> NewTag:
+    """The tag that stands for `ref` from now on.  Raises `Conflict` for one that is not ours."""
+    if tag is None or tag.record is None:
+        raise Conflict(f"{ref.name} has no record of ours, so it is not moved", hint=f"git tag -d '{ref.name}'")
+    record = moves.record(tag.record)
+    return NewTag(
+        tag=moves.names[name],
+        commit=ref.target or "",
+        subject=_subject(model, moves.names[name], record.version),
+        body="\n".join(tag.message.split("\n")[2:]),
+        record=record,
+    )
 
 
-def _subject(model: Model, name: TagName, version: Version | None) -> str:
+def _subject(model: Model, name: TagName, version: str | None) -> str:
     words = {Event.RELEASE: "Release", Event.PROMOTE: "Promote", Event.RETIRE: "Retire"}
     to = f" to {name.stage}" if name.event is Event.PROMOTE else f" from {name.stage}" if name.stage else ""
     return f"{words.get(name.event, 'Withdraw')} {model.name} {version or ''}{to}".replace("  ", " ").rstrip()

@@ -108,6 +108,16 @@ def _text(value: object) -> str:
     return value
 
 
+def lines_of(*texts: bytes) -> list[bytes]:
+    """The lines of all texts as git's `cat_sort_uniq` has them: sorted, each once, none empty."""
+    return sorted({line for text in texts for line in text.split(b"\n") if line})
+
+
+def merge_lines(*texts: bytes) -> bytes:
+    """One text with every line of `texts`, whatever it holds: in any order of merging the same."""
+    return b"".join(line + b"\n" for line in lines_of(*texts))
+
+
 def parse_notes(raw: bytes) -> Notes:
     """All notes in the text that stands on a version.  Never raises: what is no note is told in `problems`."""
     if len(raw) > MAX_NOTES:

@@ -230,12 +230,14 @@ def check_files(facts: ArtifactFacts, record: Record | None, found: Mapping[str,
     return fine(Link.FILES, f"{names or 'none'}: as {'the record' if lines else 'the commit'} has them")
 
 
-def check_card(path: str | None, named: str | None, version: Version) -> Check:
-    """Whether the card at the version's commit names this version."""
+def check_card(path: str | None, named: str | None, version: Version, before: str | None = None) -> Check:
+    """Whether the card at the version's commit names this version, or what it was `before` it was renumbered."""
     if path is None:
         return fine(Link.CARD, "released without a card")
     if named is None:
         return fine(Link.CARD, f"{path} names no version")
+    if named == before:
+        return fine(Link.CARD, f"{path} is of {before}, as {version} was called before it was published")
     if named != str(version):
         found = Fault(f"{path} is the card of {named}", "do not trust the card; withdraw the version")
         return fault(Link.CARD, found)
@@ -287,7 +289,11 @@ def check_bytes(link: Link, where: str, look: Look, remedy: str) -> Check:
         return fault(link, Fault(f"missing from {where}: {some_of(look.missing)}", remedy))
     count = f"{look.files} file{'s' if look.files != 1 else ''}"
     done = "are as released" if look.files != 1 else "is as released"
-    return fine(link, f"{count} in {where} {done}" if look.hashed else f"{count} in {where} (not hashed there)")
+    if look.hashed:
+        return fine(link, f"{count} in {where} {done}")
+    verb = "are" if look.files != 1 else "is"
+    asked = "presence alone was asked; verify --remote --force downloads and hashes"
+    return fine(link, f"{count} {verb} in {where}, not hashed: {asked}")
 
 
 def cache_verdict(cache: Check, remote: Check | None, look: Look) -> Check:

@@ -10,6 +10,8 @@ Shape = Any
 
 V = re.compile(r"v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?").fullmatch
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").fullmatch
+"""Of files: with fractions of a second."""
 COMMIT = re.compile(r"[0-9a-f]{40}").fullmatch
 MD5 = re.compile(r"md5:[0-9a-f]{32}(\.dir)?").fullmatch
 SHA256 = re.compile(r"[0-9a-f]{64}").fullmatch
@@ -179,6 +181,31 @@ BISECT = {
     "unmeasured": [COMMIT],
     "notes": [str],
 }
+NUMBER = (int, float, one_of("NaN", "Infinity", "-Infinity"), None)
+GATE = {
+    "schema": int,
+    "ok": bool,
+    "name": str,
+    "judged": str,
+    "against": (str, None),
+    "reference": ({"version": (V, None), "commit": (COMMIT, None)}, None),
+    "rules": [
+        {
+            "metric": str,
+            "file": (str, None),
+            "slice": (str, None),
+            "rule": one_of("min", "max", "max_drop", "max_rise", "not_worse", "measured", "slice"),
+            "limit": (int, float, str, None),
+            "value": SCALAR,
+            "reference": SCALAR,
+            "delta": NUMBER,
+            "significance": ({"low": float, "high": float, "level": float, "method": str}, None),
+            "ok": bool,
+            "reason": str,
+        }
+    ],
+    "notes": [str],
+}
 LINES = {"added": int, "removed": int}
 BYTES = {"digest": (str, None), "size": (int, None), "files": (int, None)}
 CHANGE = one_of("added", "removed", "changed", "unchanged")
@@ -268,6 +295,98 @@ CARD_CHECK = {
     ],
 }
 CARD_SHOW = {"schema": int, "name": str, "version": (V, None), "path": str, "text": str}
+GOT = {
+    "schema": int,
+    "action": one_of("get"),
+    "dry_run": bool,
+    "changed": bool,
+    "name": str,
+    "version": V,
+    "commit": COMMIT,
+    "path": str,
+    "size": (int, None),
+    "files": int,
+    "sha256": (SHA256, None),
+    "digest": (MD5, None),
+}
+REPRODUCE = {
+    "schema": int,
+    "name": str,
+    "version": V,
+    "commit": COMMIT,
+    "dry_run": bool,
+    "verdict": (one_of("identical", "equivalent", "different", "failed"), None),
+    "tolerance": float,
+    "digest": {"recorded": (MD5, None), "rebuilt": (MD5, None)},
+    "steps": [{"stage": str, "command": str, "frozen": bool}],
+    "inputs": [{"path": str, "digest": (MD5, None), "at_hand": bool}],
+    "stages": [
+        {
+            "stage": str,
+            "state": one_of("identical", "different", "failed", "not run", "frozen"),
+            "outputs": [{"path": str, "recorded": (str, None), "rebuilt": (str, None), "same": bool}],
+        }
+    ],
+    "metrics": [
+        {
+            "file": str,
+            "key": str,
+            "recorded": SCALAR,
+            "rebuilt": SCALAR,
+            "match": one_of("equal", "within", "different"),
+        }
+    ],
+    "environment": {"compared": bool, "differences": [{"key": str, "recorded": SCALAR, "present": SCALAR}]},
+    "failure": ({"stage": str, "lines": [str]}, None),
+    "seconds": (int, float),
+    "kept": (str, None),
+    "noted": bool,
+}
+LEFT = {
+    "action": (str, None),
+    "since": MOMENT,
+    "model": (str, None),
+    "version": (V, None),
+    "refs": [str],
+    "files": [str],
+    "outputs": [str],
+}
+GUARDS = [{"name": str, "state": one_of("live", "absent", "shadowed", "broken"), "detail": str, "remedy": str}]
+HOOKED = {**WRITING, "guards": GUARDS, "advice": [str]}
+HOOKS_STATUS = {"schema": int, "ok": bool, "guards": GUARDS}
+DOCTOR = {
+    "guards": GUARDS,
+    "schema": int,
+    "ok": bool,
+    "problems": [PROBLEM],
+    "notes": [str],
+    "recovery": {"left": (LEFT, None), "will": (str, None), "done": (str, None), "dry_run": bool},
+    "locks": [{"path": str, "age_seconds": int}],
+}
+GC = {
+    "schema": int,
+    "ok": bool,
+    "keep": str,
+    "commands": [str],
+    "lines": [
+        {
+            "command": str,
+            "safe": bool,
+            "loses": [{"name": str, "version": V, "objects": int, "size": (int, None), "places": [str]}],
+        }
+    ],
+    "unknown": [{"name": str, "version": V, "problem": str, "remedy": str}],
+}
+DEMO = {
+    "schema": int,
+    "action": one_of("demo"),
+    "directory": str,
+    "project": str,
+    "seconds": (int, float),
+    "steps": [{"command": str, "seconds": (int, float), "output": str}],
+    "setup": [str],
+    "next": [str],
+}
 ERROR = {"schema": int, "error": {"code": int, "kind": str, "message": str, "hint": str}}
 
 

@@ -578,6 +578,21 @@ def test_a_remote_over_http(over_http: DvcRepo, modelver: Modelver) -> None:
     assert broken(answer) == {("v0.1.0", "remote"), ("v0.1.0", "cache")}
 
 
+def test_a_remote_over_http_is_hashed_when_asked(over_http: DvcRepo, modelver: Modelver) -> None:
+    """`--remote --force` downloads and hashes: bytes that are altered there are named, and nothing of them stays."""
+    answer = modelver.process("verify", "--all", "--remote", "--force", "--json", cwd=over_http.git)
+    assert checks(answer, "v0.1.0")["remote"]["detail"] == "1 file in the DVC remote is as released"
+    digest = md5_of(over_http, "v0.1.0")
+    kept = {path: path.read_bytes() for path in over_http.cache.rglob("*") if path.is_file()}
+    spoil(over_http.store / "files/md5" / digest[:2] / digest[2:], b"other bytes")
+    answer = modelver.process("verify", "--all", "--remote", "--json", cwd=over_http.git)
+    assert "presence alone was asked" in checks(answer, "v0.1.0")["remote"]["detail"]
+    answer = modelver.process("verify", "--all", "--remote", "--force", "--json", cwd=over_http.git, code=1)
+    assert broken(answer) == {("v0.1.0", "remote")}
+    assert hashlib.md5(b"other bytes").hexdigest() in checks(answer, "v0.1.0")["remote"]["detail"]
+    assert {path: path.read_bytes() for path in over_http.cache.rglob("*") if path.is_file()} == kept
+
+
 def test_a_listing_that_only_a_server_has(over_http: DvcRepo, modelver: Modelver) -> None:
     """A directory whose listing the cache lacks is looked up in the remote, file by file."""
     repo = over_http

@@ -30,15 +30,23 @@ class Asked:
     """Every object with the path that people know it by."""
 
 
+_DOWNLOADS = 16
+"""Objects that lie in scratch at a time."""
 Found = Target | Asked | Look
 """Files to hash, objects to ask for, or an answer."""
 
 
 class Places:
-    """Finds the files of versions; what many versions share is read once."""
+    """Finds the files of versions; what many versions share is read once.
 
-    def __init__(self, project: Project) -> None:
+    Args:
+        download: hash the bytes of remotes that are no directory, instead of asking for their presence alone.
+    """
+
+    def __init__(self, project: Project, *, download: bool = False) -> None:
         self._project = project
+        self._download = download
+        self._altered: dict[tuple[str, ObjectId], str] = {}
         self._configs: dict[str, DvcConfig] = {}
         self._listings: dict[tuple[Cache, ObjectId], tuple[ListedFile, ...]] = {}
         self._present: dict[str, set[ObjectId] | Fault] = {}
@@ -46,11 +54,11 @@ class Places:
 
     # Git and the cache ------------------------------------------------------------------------------------------
 
-    def here(self, tree: Tree, facts: ArtifactFacts, record: Record | None) -> Found:
+    def here(self, commit: str, facts: ArtifactFacts, record: Record | None) -> Found:
         """What this machine should have of the version."""
         try:
             if not facts.in_cache or facts.output is None:
-                return self._in_git(tree, facts, record)
+                return self._in_git(self._project.tree(commit), facts, record)
             oid = output_id(facts.output)
         except DataError as error:
             return Look(note=f"cannot be verified: {error.message}")
@@ -160,8 +168,13 @@ class Places:
         there = self._ask(found.remote)
         if isinstance(there, Fault):
             return Look(problem=there)
-        missing = tuple(path for oid, path in found.shown if oid not in there)
-        return Look(files=len([oid for oid, _ in found.shown if not oid.directory]), missing=missing, hashed=False)
+        url = found.remote.url
+        return Look(
+            files=len([oid for oid, _ in found.shown if not oid.directory]),
+            missing=tuple(path for oid, path in found.shown if oid not in there),
+            bad=tuple(f"{path} ({how})" for oid, path in found.shown if (how := self._altered.get((url, oid)))),
+            hashed=self._download,
+        )
 
     def _ask(self, remote: Remote) -> set[ObjectId] | Fault:
         """Which of the objects of all versions a remote has: asked once."""
@@ -170,10 +183,36 @@ class Places:
 
             try:
                 wanted = sorted(self._files[remote.url], key=str)
-                self._present[remote.url] = act.present(remote, wanted)
+                there = act.present(remote, wanted)
+                if self._download:
+                    there = self._hash_there(remote, sorted(there, key=str))
+                self._present[remote.url] = there
             except ModelverError as error:
                 self._present[remote.url] = Fault(error.message, error.hint)
         return self._present[remote.url]
+
+    def _hash_there(self, remote: Remote, oids: Sequence[ObjectId]) -> set[ObjectId]:
+        """Download a few at a time, hash, and keep nothing; those that came, `_altered` has what is wrong with them."""
+        from dvc_modelver.dvcio import act
+        from dvc_modelver.dvcio.hashing import hash_source
+        from dvc_modelver.dvcio.transfer import Wanted
+
+        folder = self._project.scratch / "downloaded"
+        folder.mkdir(exist_ok=True)
+        came: set[ObjectId] = set()
+        for start in range(0, len(oids), _DOWNLOADS):
+            some = oids[start : start + _DOWNLOADS]
+            act.fetch(remote, [Wanted(oid, str(oid)) for oid in some], folder, progress=self._project.around.progress)
+            for oid in some:
+                place = folder / oid.file_name
+                if not place.is_file():
+                    continue
+                digests, _ = hash_source(place, (oid.hash_name,))
+                came.add(oid)
+                if digests[oid.hash_name] != oid.hex:
+                    self._altered[remote.url, oid] = f"altered, md5 {digests[oid.hash_name]}"
+                place.unlink()
+        return came
 
 
 def bring_back(reference: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import artifact_at, read_ahead
@@ -16,10 +17,15 @@ from dvc_modelver.commands.verification.signature import Signers
 from dvc_modelver.core import verification as words
 from dvc_modelver.core.facts import ArtifactFacts
 from dvc_modelver.core.signatures import Signature, Trust, check_signature
-from dvc_modelver.core.tagobjects import TagObject, parse_tag_object
+from dvc_modelver.core.tagobjects import TagObject, TagRef, parse_tag_object
 from dvc_modelver.core.verification import Check, Fault, Link, Verified, fault
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.objects import Objects
+
+_TOGETHER = 250
+"""Versions that are read ahead together."""
+_FRESH = 2000
+"""Versions after which what was read makes room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,7 @@ class Options:
     remote: bool = False
     signed: bool = False
     force: bool = False
-    """Hash again what was hashed before and has not changed since."""
+    """Hash again what was hashed before and has not changed since; with `remote`, download to hash."""
     jobs: int | None = None
     """Files hashed at a time; None: one per core."""
 
@@ -69,7 +75,7 @@ def verify(project: Project, text: str | None, options: Options, *, every: bool 
     subjects = read_scope(project, text, every=every)
     with Bytes(project) as at_hand:
         run = _Run(project, options, at_hand, subjects)
-        begun = [run.begin(subject) for subject in subjects]
+        begun = run.begin_all(subjects)
         run.hash(begun)
         return Verification(versions=tuple(run.finish(one) for one in begun), notes=_notes(project, subjects))
 
@@ -93,16 +99,49 @@ class _Run:
         self.at_hand = at_hand
         self.chain = Chain(project, [s.ref.target for s in subjects if s.ref is not None and s.ref.target])
         self.signers = Signers(project)
-        self.places = Places(project)
+        self.places = Places(project, download=options.force)
         memory = HashMemory(project.state_dir / "cache" / "verify-1")
         self.hasher = Hasher(memory, force=options.force, threads=options.jobs, progress=project.around.progress)
-        self._is_large = len(subjects) > 500
-        self._commits: dict[str, list[str]] = {}
-        for subject in subjects:
-            if subject.ref is not None and subject.ref.target is not None:
-                self._commits.setdefault(subject.name, []).append(subject.ref.target)
+        self._since_fresh = 0
 
     # Before the bytes -------------------------------------------------------------------------------------------
+
+    def begin_all(self, subjects: Sequence[Subject]) -> list[_Begun]:
+        """All links but the bytes, of neighbours together: what they need of Git is read ahead."""
+        begun: list[_Begun] = []
+        try:
+            for name, own in groupby(subjects, key=lambda subject: subject.name):
+                rows = list(own)
+                for start in range(0, len(rows), _TOGETHER):
+                    some = rows[start : start + _TOGETHER]
+                    self._read_ahead(name, [s.ref for s in some if s.ref is not None])
+                    begun += map(self.begin, some)
+        finally:
+            self.chain.close()
+        return begun
+
+    def _read_ahead(self, name: str, refs: Sequence[TagRef]) -> None:
+        """Trees and files of long before make room (45 MB of 10,000 versions)."""
+        self._since_fresh += len(refs)
+        if self._since_fresh > _FRESH:
+            self._since_fresh = 0
+            self.project.objects.close()
+            self.project.objects = Objects(self.project.repository.git)
+        commits = [ref.target or "" for ref in refs]
+        with suppress(ModelverError, ValueError):  # objects that cannot be read are met again where they can be named
+            read_ahead(self.project, name, commits)
+        self.chain.ahead([ref.oid for ref in refs], commits, lambda commit, raw: self._paths(name, commit, raw))
+
+    def _paths(self, name: str, commit: str, raw: bytes) -> Iterator[str]:
+        """Which files of a version will be looked at, as far as its tag and what is remembered tell."""
+        folder = name.rpartition(":")[0]
+        yield from (f"{folder}/{file}" if folder else file for file in ("dvc.yaml", "dvc.lock"))
+        known = self.project.facts_cache.get(name, commit)
+        if known is not None:
+            yield from known.files_read
+        tag = parse_tag_object("", raw) if raw else None
+        if tag is not None and tag.record is not None:
+            yield from (line.path for line in (*tag.record.blobs, tag.record.card) if line is not None)
 
     def begin(self, subject: Subject) -> _Begun:
         """All links but the bytes."""
@@ -123,6 +162,10 @@ class _Run:
                 checks.append(check)
         except ModelverError as error:
             checks.append(fault(_next(checks), Fault(error.message, error.hint)))
+        except ValueError:
+            # Trees and commits made by hand need not be what git makes: that costs their version alone.
+            found = Fault("an object of Git that it stands on is not as git makes them", "git fsck --full")
+            checks.append(fault(_next(checks), found))
         begun.verified = replace(begun.verified, checks=tuple(checks))
         return begun
 
@@ -179,8 +222,6 @@ class _Run:
 
     def _content(self, subject: Subject, tag: TagObject, raw: bytes, commit: str, begun: _Begun) -> Iterator[Check]:
         """Record, DVC files and card; and where the bytes are."""
-        if (commits := self._commits.pop(subject.name, None)) is not None:
-            self._next_model(subject.name, commits)
         facts = artifact_at(self.project, subject.name, commit, self.at_hand, tag.record)
         check = words.check_record(tag, raw.decode("utf-8", "replace"), subject.name, subject.version, facts)
         yield check
@@ -189,16 +230,8 @@ class _Run:
         begun.card = self._card(tag, commit, subject)
         if facts.path is not None:
             begun.where = "the DVC cache" if facts.in_cache else "Git"
-            begun.here = self.places.here(self.project.tree(commit), facts, record)
+            begun.here = self.places.here(commit, facts, record)
             begun.there = self.places.there(facts, record) if self.options.remote else None
-
-    def _next_model(self, name: str, commits: Sequence[str]) -> None:
-        """Read ahead what its versions need; the trees and files of the model before make room (45 MB of 10,000)."""
-        if self._is_large:
-            self.project.objects.close()
-            self.project.objects = Objects(self.project.repository.git)
-        with suppress(ModelverError):  # objects that cannot be read are met again where they can be named
-            read_ahead(self.project, name, commits)
 
     def _files(self, facts: ArtifactFacts, tag: TagObject, commit: str) -> Check:
         record = tag.record
@@ -218,11 +251,12 @@ class _Run:
         from dvc_modelver.cards.generate import named_in
 
         path = tag.record.card.path
-        data = self.project.tree(commit).read(path)
+        data = self.chain.text_at(commit, path)
         if data is None:
             return fault(Link.CARD, Fault(f"{path} is not there", "withdraw the version"))
         try:
-            return words.check_card(path, named_in(parse_card(data)).version, subject.version)
+            named = named_in(parse_card(data)).version
+            return words.check_card(path, named, subject.version, tag.record.renumbered_from)
         except ModelverError as error:
             return fault(Link.CARD, Fault(f"{path}: {error.message}", "withdraw the version"))
 
