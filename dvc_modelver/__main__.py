@@ -7,7 +7,7 @@ import sys
 if sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
-_FAST = ("git-hook",)
+_FAST = ("git-hook", "merge-driver")
 """Commands for git, not for people: they do without typer, which would be most of their time."""
 
 
@@ -16,7 +16,8 @@ def start() -> None:
     if sys.argv[1:2] and sys.argv[1] in _FAST:
         from dvc_modelver.hooks.main import main
 
-        sys.exit(main(sys.argv[2:]))
+        # The first is followed by a hook's name, the second is one.
+        sys.exit(main(sys.argv[2:] if sys.argv[1] == "git-hook" else sys.argv[1:]))
     from dvc_modelver.cli.main import entry_point
 
     entry_point()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,8 +10,10 @@ import typer
 
 from dvc_modelver.cli.answer import Answer, Json
 from dvc_modelver.cli.arguments import opened
+from dvc_modelver.cli.hooks import guards_json
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
+from dvc_modelver.commands.hooking.guards import Guard
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.commands.recovery import Recovery
 from dvc_modelver.core.text import one_line
@@ -74,11 +76,21 @@ def answer(diagnosis: Diagnosis) -> Answer:
             "notes": list(diagnosis.notes),
             "recovery": _recovery_json(diagnosis.recovery),
             "locks": [{"path": one.path, "age_seconds": int(one.age.total_seconds())} for one in diagnosis.locks],
+            "guards": guards_json(diagnosis.guards),
         },
-        lines=(*lines, f"{count} problem{'s' if count != 1 else ''}." if count else "Nothing is wrong."),
+        lines=(
+            *lines,
+            *_guards(diagnosis.guards),
+            f"{count} problem{'s' if count != 1 else ''}." if count else "Nothing is wrong.",
+        ),
         notes=diagnosis.notes,
         code=ExitCode.CHECK_FAILED if diagnosis.problems else ExitCode.OK,
     )
+
+
+def _guards(guards: Sequence[Guard]) -> Iterator[str]:
+    if guards:
+        yield "Guards: " + ", ".join(f"{guard.name} {guard.state}" for guard in guards) + "."
 
 
 def _recovery_json(recovery: Recovery) -> Json:

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from dvc_modelver.cli.answer import Answer, Json, number
-from dvc_modelver.cli.arguments import REPO, opened
+from dvc_modelver.cli.arguments import REPO, complete_models, opened
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.list_models import Listing, ModelRow, list_models
 from dvc_modelver.commands.project import Surroundings
 from dvc_modelver.core.text import one_line
+from dvc_modelver.errors import BadInput
 
 
 @table_command
-def run(around: Surroundings, repo: REPO = None) -> Answer:
+def run(
+    around: Surroundings,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="With --experiments: one model only.",
+            autocompletion=complete_models,
+            show_default=False,
+        ),
+    ] = None,
+    experiments: Annotated[
+        bool, typer.Option("--experiments", help="DVC experiments beside versions, and which would pass the gate.")
+    ] = False,
+    repo: REPO = None,
+) -> Answer:
     """List every model, its latest version, and what each stage holds.
 
     \b
     Examples:
       modelver list
       modelver list --json
+      modelver list --experiments churn
       modelver list --repo https://example.com/team/models.git
     """
+    if model is not None and not experiments:
+        raise BadInput("a model is named only with --experiments", hint=f"modelver show {model[:80]}")
     with opened(around, repo) as project:
+        if experiments:
+            from dvc_modelver.cli.experiments import with_experiments
+            from dvc_modelver.commands.experiments import list_experiments
+
+            return with_experiments(answer(list_models(project)), list_experiments(project, model))
         return answer(list_models(project))
 
 

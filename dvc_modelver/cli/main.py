@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -37,12 +38,14 @@ COMMANDS: dict[str, str] = {
     "get": "Fetch a version's bytes, verified.",
     "card": "Write, check and show model cards.",
     "run": "Run a training, record its environment.",
+    "hooks": "Install Git hooks that guard versions.",
+    "gate": "Check metrics against a policy.",
     "verify": "Check versions, from tag to bytes.",
     "doctor": "Say everything that is wrong.",
     "demo": "Show a model's whole life in a project.",
 }
 _MODULES = {"list": "list_models"}
-_GROUPS = ("card",)
+_GROUPS = ("card", "hooks")
 """Commands that have commands of their own: their module has `COMMANDS`, `HELP` and a function for each."""
 _HELP = """Model versions from Git tags and DVC artifacts: no server, no database, the repository is the registry.
 
@@ -212,4 +215,8 @@ def entry_point() -> None:
     """What the installed `modelver` script calls."""
     # A short life makes many objects and drops few: looking for cycles cost a tenth of `list` on 12,000 tags.
     gc.set_threshold(200_000, 50, 50)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)  # it cleans up, as after Ctrl-C
     sys.exit(main(sys.argv[1:]))

@@ -75,6 +75,9 @@ def run(
         bool, typer.Option("--same-commit", help="A second version on a commit that has one.")
     ] = False,
     unretire: Annotated[bool, typer.Option("--unretire", help="Reopen a retired model.")] = False,
+    renumber: Annotated[
+        bool, typer.Option("--renumber", help="Where a prepared number is taken: the next free one.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="A number below the highest; a name that differs only in case.")
     ] = False,
@@ -94,6 +97,7 @@ def run(
       modelver release churn ranker --stage staging
       modelver release churn --version v2.0.0-rc.1 --dry-run
       modelver release churn --exp sulky-toad
+      modelver release churn --renumber
     """
     options = ReleaseOptions(
         bump=parse_bump(bump),
@@ -105,12 +109,14 @@ def run(
         allow_unchanged=allow_unchanged,
         same_commit=same_commit,
         unretire=unretire,
+        renumber=renumber,
     )
     if force_bump and options.bump is None:
         raise BadInput("--force-bump needs a level", hint="name it with --bump")
-    exclude(("--bump", bump), ("--version", version))
+    exclude(("--bump", bump), ("--version", version), ("--renumber", renumber or None))
     exclude(("--rev", rev), ("--exp", exp), ("--prepare", prepare or None))
     exclude(("--prepare", prepare or None), ("--no-card", no_card or None), ("--stage", stage if prepare else None))
+    exclude(("--prepare", prepare or None), ("--renumber", renumber or None))
     with opened(around) as project:
         request = ReleaseRequest(
             models=tuple(names),

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.evidence import local_cache, released
+from dvc_modelver.commands.prepared import read_prepared
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Numbers, read_numbers, refuse_inside_dvc, refuse_under_way
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Slice, Source
 from dvc_modelver.core.names import check_name, check_stage, from_tag, near, to_tag
 from dvc_modelver.core.registry import Model
-from dvc_modelver.core.releases import Candidate, Prepared, ReleaseOptions, refuse_case_twin, slice_digest
+from dvc_modelver.core.releases import Candidate, ReleaseOptions, refuse_case_twin, slice_digest
 from dvc_modelver.core.versions import Version
 from dvc_modelver.dvcio import facts as dvc_facts
 from dvc_modelver.dvcio.project import declared as read_declarations
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.dvcio.workspace import Saved, hash_workspace
-from dvc_modelver.errors import BadInput, EnvironmentProblem, ModelverError, NotFound, Refused
+from dvc_modelver.errors import EnvironmentProblem, ModelverError, NotFound, Refused
 from dvc_modelver.gitio.objects import CommitTree
-from dvc_modelver.gitio.refs import is_ancestor
+from dvc_modelver.gitio.process import GitFailed
 from dvc_modelver.gitio.worktree import Change, WorkTree, changes_in, read_changes, read_known
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def read_model(project: Project, request: ReleaseRequest, tree: CommitTree, name
         _check_work_tree(project, changes, parts, facts, name)
     numbers = read_numbers(project, model, offline=request.offline, push=request.push)
     candidate = _candidate(project, tree, model, declared, facts, parts, numbers)
-    candidate = replace(candidate, prepared=_prepared(project, request, tree, model, numbers))
+    prepared = read_prepared(project, tree, model, numbers, preparing=request.prepare, cards=request.cards)
+    candidate = replace(candidate, prepared=prepared)
     return ReadModel(model=model, declared=declared, facts=facts, slice=parts, numbers=numbers, candidate=candidate)
 
 
@@ -231,45 +233,6 @@ def _candidate(
     )
 
 
-def _prepared(project: Project, request: ReleaseRequest, tree: CommitTree, model: Model, numbers: Numbers) -> Prepared:
-    """What the card names: a number that was prepared, unless it is that of a version which was released with it."""
-    path = project.config.cards.path_of(model.name)
-    if request.prepare and (project.root / path).is_file():
-        data: bytes | None = (project.root / path).read_bytes()
-    else:
-        data = tree.read(path)
-    version, marks = _naming(data)
-    if version is None or version in numbers.only_seen:
-        return Prepared()
-    binding = request.cards and not request.prepare
-    if not model.has(version):
-        return Prepared(version=version, binding=binding)
-    # Somebody may have taken the number for something else than what this card was prepared for.
-    commit = model.release_ref(version).target or ""
-    try:
-        theirs = _naming(project.tree(commit).read(path))
-    except ModelverError:
-        return Prepared()
-    same = theirs[0] == version and (theirs[1] == marks or is_ancestor(project.repository.git, commit, tree.commit))
-    return Prepared() if same else Prepared(version=version, binding=binding)
-
-
-def _naming(data: bytes | None) -> tuple[Version | None, tuple[object, ...]]:
-    """The version that a card's marks name, and the marks that name it; nothing for a card that cannot be read."""
-    if data is None or b" version=v" not in data:
-        return None, ()
-    from dvc_modelver.cards.document import parse_card
-    from dvc_modelver.cards.generate import named_in
-
-    try:
-        card = parse_card(data)
-        named = named_in(card).version
-        version = Version.parse(named) if named is not None else None
-    except BadInput:
-        return None, ()
-    return version, tuple((b.id, b.digest, b.attributes) for b in card.blocks if "version" in dict(b.attributes))
-
-
 def _suggested(project: Project, name: str, last: Version | None, commit: str) -> Suggestion:
     """How far the number goes by what changed since `last`; no level where one of the two cannot be read."""
     # A release whose number does not depend on it does without: reading both points takes 40 ms.
@@ -281,6 +244,8 @@ def _suggested(project: Project, name: str, last: Version | None, commit: str) -
         places = [find_place(project, f"{name}@{last}"), Place(ref=commit[:12], name=name, commit=commit)]
         with Bytes(project) as at_hand:
             before, now = FactsReader(project, places, at_hand).points()
+    except GitFailed:
+        raise
     except ModelverError as error:
         return Suggestion(level=None, reasons=(error.message,))
     return suggest(before.facts, now.facts, project.config.bump)
@@ -295,5 +260,7 @@ def _slice_digest_of(project: Project, model: Model, version: Version | None) ->
         tree = project.tree(commit)
         declared = declared_one(tree, model.name)
         return slice_digest(dvc_facts.slice_of(tree, declared)) if declared is not None else None
+    except GitFailed:
+        raise
     except ModelverError:
         return None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import artifact_at
 from dvc_modelver.commands.history import out_of_order
+from dvc_modelver.commands.hooking.guards import BROKEN, SHADOWED, Guard
+from dvc_modelver.commands.hooking.status import read_guards
 from dvc_modelver.commands.list_models import list_models
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.recovery import Lock, Recovery, is_held, read_left, read_locks
@@ -17,7 +19,20 @@ from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import PREFIX, Event, TagName, parse_tag_name
 from dvc_modelver.core.verification import moved, no_bytes_named, no_commit, record_differs, vanished
+from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.refs import read_broken_refs
+from dvc_modelver.gitio.remotes import push_url
+
+_PROTECT = {
+    "github": (
+        "note: on GitHub: Settings, Rules, Rulesets, New tag ruleset: include *@v*, *#*, **/*@v* and **/*#*, "
+        "and restrict updates and deletions"
+    ),
+    "gitlab": (
+        "note: on GitLab: Settings, Repository, Protected tags: protect *@v* and *#*, and say who may create them"
+    ),
+}
+"""Part of a server's address -> where its rule for tags is; a `*` of GitHub's does not reach over a slash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +45,8 @@ class Diagnosis:
     """What an interrupted command has left, and what was done about it."""
     locks: tuple[Lock, ...] = ()
     """Git's; none is ever removed."""
+    guards: tuple[Guard, ...] = ()
+    """The Git hooks and the merge driver, as git would meet them now."""
 
 
 def diagnose(project: Project, *, recover: bool = False, dry_run: bool = False) -> Diagnosis:
@@ -61,8 +78,18 @@ def diagnose(project: Project, *, recover: bool = False, dry_run: bool = False) 
                 remedy="git fetch --unshallow --tags",
             )
         )
+    guards: tuple[Guard, ...] = ()
+    try:
+        guards = read_guards(project) if project.repository.root is not None else ()
+    except ModelverError as error:
+        problems.append(Problem(ref="hooks", problem=error.message, remedy=error.hint or "modelver hooks status"))
+    problems += [
+        Problem(ref=f"hook {guard.name}", problem=f"{guard.state}: {guard.detail}", remedy=guard.remedy)
+        for guard in guards
+        if guard.state in (SHADOWED, BROKEN)
+    ]
     notes = (*_notes(project), *_busy(project, locks))
-    return Diagnosis(problems=tuple(problems), notes=notes, recovery=recovery, locks=locks)
+    return Diagnosis(problems=tuple(problems), notes=notes, recovery=recovery, locks=locks, guards=guards)
 
 
 def _model_problems(project: Project, model: Model, at_hand: Bytes) -> Iterator[Problem]:
@@ -157,9 +184,11 @@ def _age(lock: Lock) -> str:
 def _notes(project: Project) -> tuple[str, ...]:
     if project.remote is None or not project.registry.models:
         return ()
-    return (
-        "note: only the server can keep a pushed tag from being moved or deleted: protect the tags *@v* and *#* there",
+    said = (
+        "note: only the server can keep a pushed tag from being moved or deleted: protect the tags *@v* and *#* there"
     )
+    host = push_url(project.repository.git, project.remote).lower()
+    return (said, *(line for name, line in _PROTECT.items() if name in host))
 
 
 def _problem(ref: TagRef, problem: str, remedy: str) -> Problem:

@@ -11,6 +11,8 @@ from dvc_modelver.errors import BadInput
 
 if TYPE_CHECKING:
     from dvc_modelver.core.bumps import BumpPolicy
+    from dvc_modelver.core.gate import GatePolicy
+    from dvc_modelver.core.guard import GuardPolicy
 
 ENV_PREFIX = "MODELVER_"
 SCHEMES = ("semver", "timestamp")
@@ -35,6 +37,16 @@ class CardSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """What the Git hooks may do beyond looking."""
+
+    push: bool = False
+    """Whether pre-push uploads the bytes that the DVC remote lacks, instead of refusing."""
+    messages: bool = False
+    """Whether the comments of a commit message name what it changes in metrics and params."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings in force."""
 
@@ -47,8 +59,13 @@ class Config:
     """Metric key -> `up` or `down`: which way is better."""
     bump: BumpPolicy = field(default_factory=dict)
     """What changed -> how far the next version goes, where that is not as the policy has it."""
-    gate: Mapping[str, object] = field(default_factory=dict)
-    hooks: Mapping[str, object] = field(default_factory=dict)
+    gate: GatePolicy | None = None
+    """When a model is good enough; None where the configuration does not say."""
+    guard: GuardPolicy | None = None
+    """When a stage may go back by itself; None where the configuration does not say."""
+    hooks: HookSettings = field(default_factory=HookSettings)
+    models: Mapping[str, object] = field(default_factory=dict)
+    """`allow_code`: whether staged models may be of formats that run code when loaded, or the paths that may."""
 
 
 def _fail(where: str, key: str, want: str) -> BadInput:
@@ -99,6 +116,18 @@ def _bump(where: str, key: str, value: object) -> BumpPolicy:
     return {Cause(str(cause)): Bump[str(level).upper()] for cause, level in value.items()}
 
 
+def _gate(where: str, key: str, value: object) -> GatePolicy:
+    from dvc_modelver.core.gatepolicy import parse_policy
+
+    return parse_policy(where, value, f"{key}.")
+
+
+def _guard(where: str, key: str, value: object) -> GuardPolicy:
+    from dvc_modelver.core.guard import parse_guard
+
+    return parse_guard(where, value, f"{key}.")
+
+
 def _no_level(what: str, level: object, levels: tuple[str, ...]) -> BadInput:
     from difflib import get_close_matches
 
@@ -126,6 +155,11 @@ def _cards(where: str, key: str, value: object) -> CardSettings:
         return CardSettings()
     section = _section("path", "template", "required", "plots")(where, key, value)
     return CardSettings(**{name: _CARDS[name](where, f"{key}.{name}", item) for name, item in section.items()})  # type: ignore[arg-type]
+
+
+def _hooks(where: str, key: str, value: object) -> HookSettings:
+    section = _section("push", "messages")(where, key, value)
+    return HookSettings(**{name: _flag(where, f"{key}.{name}", item) for name, item in section.items()})
 
 
 def _card_path(where: str, key: str, value: object) -> str:
@@ -161,6 +195,14 @@ def _required(where: str, key: str, value: object) -> dict[str, tuple[str, ...]]
     return found
 
 
+def _models(where: str, key: str, value: object) -> dict[str, object]:
+    found = _section("allow_code")(where, key, value)
+    allowed = found.get("allow_code", False)
+    if not isinstance(allowed, bool):
+        _texts(where, f"{key}.allow_code", allowed)
+    return found
+
+
 _CARDS: Mapping[str, Callable[[str, str, object], object]] = {
     "path": _card_path,
     "template": _text,
@@ -174,8 +216,10 @@ _READERS: Mapping[str, Callable[[str, str, object], object]] = {
     "cards": _cards,
     "metrics": _directions,
     "bump": _bump,
-    "gate": _section("against", "metrics"),
-    "hooks": _section("push"),
+    "gate": _gate,
+    "guard": _guard,
+    "hooks": _hooks,
+    "models": _models,
 }
 _FROM_ENV = ("scheme", "stages", "push")
 

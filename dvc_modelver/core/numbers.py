@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -64,10 +64,14 @@ def choose_number(candidate: Candidate, options: ReleaseOptions, now: datetime) 
         raise BadInput("--bump has no meaning with timestamp versions", hint="leave it out")
     if options.bump is not None:
         return _as_asked(candidate, options.bump, options.force_bump)
-    prepared = _prepared(candidate, highest)
+    prepared = _prepared(candidate, highest, options.renumber)
+    moved = _moved(candidate, highest) if prepared is None and candidate.prepared.binding else ()
     if timestamps:
-        return Chosen(version=prepared or timestamp_version(now, highest), how="timestamp")
-    return Chosen(version=prepared, how="prepared") if prepared is not None else _by_policy(candidate)
+        return Chosen(version=prepared or timestamp_version(now, highest), how="timestamp", reasons=moved)
+    if prepared is not None:
+        return Chosen(version=prepared, how="prepared")
+    chosen = _by_policy(candidate)
+    return replace(chosen, reasons=(*moved, *chosen.reasons))
 
 
 def _by_policy(candidate: Candidate) -> Chosen:
@@ -126,18 +130,31 @@ def _next(candidate: Candidate, bump: Bump) -> Version:
     return next_version(candidate.taken | {prepared}, bump)
 
 
-def _prepared(candidate: Candidate, highest: Version | None) -> Version | None:
-    """The number that the card was prepared for, when it is still to be had.  Raises `Conflict` when it had to be."""
+def _prepared(candidate: Candidate, highest: Version | None, renumber: bool) -> Version | None:
+    """The number that the card was prepared for, when it is still to be had.
+
+    Raises `Conflict` when it had to be, unless another is welcome (`renumber`).
+    """
     version, name = candidate.prepared.version, candidate.model.name
     if version is None:
         return None
-    taken = version in candidate.taken
-    if not taken and (highest is None or version > highest):
+    if version not in candidate.taken and (highest is None or version > highest):
         return version
-    if candidate.prepared.binding:
-        why = "that number is taken by now" if taken else f"{highest} came meanwhile"
+    if candidate.prepared.binding and not renumber:
         raise Conflict(
-            f"the card of {name} was prepared for {version}, and {why}",
-            hint=f"git fetch --tags, then modelver release {name} --prepare again; or name a number with --version",
+            f"the card of {name} was prepared for {version}, and {_gone(candidate, version, highest)}",
+            hint=f"modelver release {name} --renumber takes the next free number; or git fetch --tags, "
+            f"then modelver release {name} --prepare again; or name a number with --version",
         )
     return None
+
+
+def _gone(candidate: Candidate, version: Version, highest: Version | None) -> str:
+    holder = f", {candidate.prepared.holder}" if candidate.prepared.holder else ""
+    return f"that number is taken by now{holder}" if version in candidate.taken else f"{highest} came meanwhile{holder}"
+
+
+def _moved(candidate: Candidate, highest: Version | None) -> tuple[str, ...]:
+    """Why the number is not the one that the card was reviewed with."""
+    version = candidate.prepared.version
+    return (f"renumbered: prepared as {version}, and {_gone(candidate, version, highest)}",) if version else ()

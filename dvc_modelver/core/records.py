@@ -70,6 +70,8 @@ class Record:
     ends: tuple[str, ...] = ()
     """Tags of the events that this one ends (a withdrawal, a release that reopens a retired artifact)."""
     rolled_back_from: str | None = None
+    renumbered_from: str | None = None
+    """The version that this one was until its number was found to be taken: the card at its commit may name it."""
     extra: tuple[tuple[str, str], ...] = field(default=())
     """Keys that this format does not know, in order."""
 
@@ -88,6 +90,7 @@ _TEXT = {
     "Bump": "bump",
     "Reason": "reason",
     "Rolled-Back-From": "rolled_back_from",
+    "Renumbered-From": "renumbered_from",
 }
 _NUMBER = {"Size": "size", "Count": "count"}
 

@@ -38,6 +38,8 @@ class ReleaseOptions:
     allow_unchanged: bool = False
     same_commit: bool = False
     unretire: bool = False
+    renumber: bool = False
+    """The next free number where the one that the card was prepared for is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Prepared:
     """None: the card names no version, or one that was released with it."""
     binding: bool = False
     """Whether the release must have this number, unless another is asked for: it was reviewed with the card."""
+    holder: str = ""
+    """Who has that number, or a higher one, where it is gone; empty where nobody can say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,19 @@ from dvc_modelver.core.text import redact, safe
 from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, ModelverError
 from dvc_modelver.hooks.call import Call
 
-HOOKS: dict[str, str] = {}
+HOOKS: dict[str, str] = {
+    "merge-driver": "mergedriver",
+    "card": "card",
+    "card-update": "card_update",
+    "commit-msg": "commit_msg",
+    "dvc-sync": "dvc_sync",
+    "model-format": "model_format",
+    "pre-commit-push": "precommit_push",
+    "pre-push": "pre_push",
+    "post-checkout": "post_checkout",
+    "post-merge": "post_merge",
+    "prepare-commit-msg": "prepare_commit_msg",
+}
 """Name -> module of this room, imported when it is run."""
 _MAX_LINE = 1000
 

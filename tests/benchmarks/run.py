@@ -689,6 +689,12 @@ class Bench:
             budget=2,
         )
 
+    def row_hook(self) -> Iterator[Comparison]:
+        yield from precommit_rows.row_hook(self)
+
+    def row_pre_push(self) -> Iterator[Comparison]:
+        yield from hook_rows.row_pre_push(self)
+
     def row_memory(self) -> Iterator[Memory]:
         for args in (
             ("list",),
@@ -786,6 +792,8 @@ ROWS = (
     "rollback-1gb",
     "rollback-10k-files",
     "verify",
+    "hook",
+    "pre-push",
     "memory",
 )
 

@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 
 from dvc_modelver._version import __version__
 from dvc_modelver.cli import card as card_group
+from dvc_modelver.cli import hooks as hooks_group
 from dvc_modelver.cli.main import COMMANDS
 from dvc_modelver.cli.table import Table, render_csv, render_markdown, render_text, width
 from dvc_modelver.core.text import one_line
@@ -242,6 +243,14 @@ def test_numbers_that_are_not_finite(dvc_repo: DvcRepo, run: Run) -> None:
     assert answer["metrics"]["metrics.json"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity", r"d\.e.f": 1}
 
 
+def test_hooks_json(busy: DvcRepo, run: Run) -> None:
+    """`hooks install`, `hooks status` and `hooks uninstall` have the contract's keys."""
+    for words, shape in (("install", shapes.HOOKED), ("status", shapes.HOOKS_STATUS), ("uninstall", shapes.HOOKED)):
+        answer = run("hooks", words, "--json").json
+        assert faults(answer, shape) == []
+        assert answer.get("changed", True)
+
+
 def test_card_json(busy: DvcRepo, run: Run) -> None:
     """`card update`, `card check` and `card show` have the contract's keys."""
     busy.fake_train(11)
@@ -282,6 +291,10 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "an unknown option of a command of a group": (("card", "check", "--stgae", "prod"), 2, "bad-input"),
     "an unknown model": (("show", "chrun"), 7, "not-found"),
     "an unknown model's card": (("card", "check", "chrun"), 7, "not-found"),
+    "an unknown model's gate": (("gate", "chrun"), 7, "not-found"),
+    "a gate against an unknown stage": (("gate", "churn", "--against", "production"), 7, "not-found"),
+    "a gate's policy that is not there": (("gate", "churn", "--policy", "gate.yaml"), 2, "bad-input"),
+    "a model without what names it": (("list", "churn"), 2, "bad-input"),
     "an unknown version": (("show", "churn@v7.0.0"), 7, "not-found"),
     "an unknown stage": (("show", "churn#production"), 7, "not-found"),
     "an empty stage": (("get", "churn#dev"), 7, "not-found"),
@@ -545,6 +558,7 @@ def test_declarations_cannot_forge_lines(dvc_repo: DvcRepo, run: Run) -> None:
         (("show", "churn"), ["VERSION", "AT (UTC)", "BY", "STAGES", "SIZE", "DIGEST", "COMMIT", "STATE"]),
         (("history",), ["AT (UTC)", "MODEL", "EVENT", "VERSION", "STAGE", "BY", "MESSAGE"]),
         (("history", "--at", "2025-06-01"), ["MODEL", "LATEST", "STAGE", "HELD", "SINCE (UTC)"]),
+        (("gate", "churn@v0.1.0"), ["RESULT", "METRIC", "RULE", "VALUE", "REFERENCE", "CHANGE", "WHY"]),
     ],
 )
 def test_all_three_tables_say_the_same(busy: DvcRepo, run: Run, command: tuple[str, ...], columns: list[str]) -> None:
@@ -638,7 +652,7 @@ def test_version(run: Run, modelver: Modelver, tmp_path: Path) -> None:
     assert modelver.process("--version", cwd=tmp_path).out == f"modelver {__version__}\n"
 
 
-GROUPS = {"card": card_group}
+GROUPS = {"card": card_group, "hooks": hooks_group}
 SINGLE = [name for name in COMMANDS if name not in GROUPS]
 INSIDE = [f"{group} {name}" for group, module in GROUPS.items() for name in module.COMMANDS]
 
@@ -675,7 +689,21 @@ def test_tables_have_their_options(run: Run, name: str) -> None:
     assert all(option in shown for option in ("--md", "--csv", "--repo PATH|URL"))
 
 
-@pytest.mark.parametrize("name", ["release", "promote", "withdraw", "retire", "push", "get", "init", "card update"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "release",
+        "promote",
+        "withdraw",
+        "retire",
+        "push",
+        "get",
+        "init",
+        "card update",
+        "hooks install",
+        "hooks uninstall",
+    ],
+)
 def test_writing_commands_have_a_dry_run(run: Run, name: str) -> None:
     """Commands that change something can say what they would do."""
     assert "--dry-run" in run(*name.split(), "--help").out

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dvc_modelver.core.bumps import Cause
-from dvc_modelver.core.config import CardSettings, Config, parse_config
+from dvc_modelver.core.config import CardSettings, Config, HookSettings, parse_config
+from dvc_modelver.core.gate import GatePolicy, MetricRule
 from dvc_modelver.core.versions import Bump
 from dvc_modelver.errors import BadInput, ExitCode
 
@@ -51,7 +52,9 @@ def test_every_key_of_the_contract_is_read() -> None:
         plots=("plots/roc.csv", "ROC"),
     )
     bump = {Cause.DATA: Bump.PATCH, Cause.RERUN: Bump.MINOR, Cause.ENVIRONMENT: Bump.MAJOR}
-    expected = FULL | {"stages": ("dev", "staging", "prod"), "cards": cards, "bump": bump}
+    gate = GatePolicy(against="prod", metrics={"auc": MetricRule(minimum=0.8)})
+    more = {"cards": cards, "bump": bump, "gate": gate, "hooks": HookSettings(push=False)}
+    expected = FULL | {"stages": ("dev", "staging", "prod"), **more}
     assert {name: getattr(config, name) for name in FULL} == expected
 
 

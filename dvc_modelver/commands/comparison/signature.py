@@ -60,8 +60,7 @@ class Signatures:
     def _from_model(self, place: Place, source: CardSource) -> Signature | None:
         if not self._is_small(source.artifact) or not source.model_at_hand:
             return None
-        from dvc_modelver.cards.facts import CardFacts
-        from dvc_modelver.cards.facts import Need
+        from dvc_modelver.cards.facts import CardFacts, Need
 
         with suppress(ModelverError):
             facts = CardFacts(declared=source.declared, artifact=source.artifact)

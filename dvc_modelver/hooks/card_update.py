@@ -1,0 +1,43 @@
+"""`modelver-card-update`: brings the cards of the work tree up to date, and stops the commit when one was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dvc_modelver.gitio.process import scrubbed
+from dvc_modelver.hooks.call import Call
+from dvc_modelver.hooks.cards import concerns_cards, rows, run_card
+from dvc_modelver.hooks.precommit import Finding, report
+from dvc_modelver.hooks.staged import Staged
+
+
+def run(call: Call) -> int:
+    """0 when every card was up to date and is staged so, 1 when one was rewritten or is not staged."""
+    with Staged(call) as staged:
+        if not concerns_cards(staged):
+            return 0
+        answer = run_card("update", call.args, staged.root, scrubbed(call.env))
+        return report(call, _findings(staged, answer))
+
+
+def _findings(staged: Staged, answer: Mapping[str, object]) -> Iterator[Finding]:
+    written = [(str(row.get("do")), str(row.get("target"))) for row in rows(answer.get("steps"))]
+    for do, path in written:
+        done = "was brought up to date" if do == "write" else "is not shown any more and was removed"
+        yield Finding(path=path, problem=done, remedy=f"look at it, then git add {path}, and commit again")
+    told = {path for _, path in written}
+    from dvc_modelver.hooks.policy import read_config
+
+    cards = read_config(staged, "cards").cards
+    places = [cards.path_of(str(row.get("name"))) for row in rows(answer.get("models"))]
+    for path in _unstaged(staged, [path for path in places if path not in told]):
+        yield Finding(path=path, problem="is up to date, but not as it is staged", remedy=f"git add {path}")
+
+
+def _unstaged(staged: Staged, places: list[str]) -> Iterator[str]:
+    """The cards of the work tree that the index does not have as they are."""
+    if not places:
+        return
+    differing = staged.git.run("diff-files", "--name-only", "-z", "--no-relative", "--", *places)
+    changed = {path.decode("utf-8", "surrogateescape") for path in differing.split(b"\0")}
+    yield from (path for path in places if path in changed or staged.tree.entry(path) is None)
