@@ -129,7 +129,7 @@ def _row(ruling: Ruling, several: bool) -> tuple[str, ...]:
         name = ruling.slice if ruling.rule == "slice" else f"{name} [{ruling.slice}]"
     return (
         "ok" if ruling.ok else "FAILED",
-        name,
+        redact_text(name),
         f"{ruling.rule.replace('_', ' ')} {'' if ruling.limit is None else shown(ruling.limit)}".strip(),
         _value(ruling.value),
         _value(ruling.reference),

@@ -30,8 +30,20 @@ def _lean(params: list[Any]) -> list[Any]:
     return params
 
 
+_AFTER_DASHES = "modelver.after_dashes"
+
+
+def words_after_dashes(ctx: Any) -> tuple[str, ...]:
+    """The words behind the first `--`: parsed they are told from those before it no more."""
+    return tuple(ctx.meta.get(_AFTER_DASHES, ()))
+
+
 class LeanCommand(TyperCommand):
     """One subcommand."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[_AFTER_DASHES] = args[args.index("--") + 1 :] if "--" in args else []
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _lean(super().get_params(ctx))

@@ -20,7 +20,7 @@ from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, Modelver
 # In the order of `--help`, with the line there.  A module is imported when its command is run, or for help and
 # completion of all.
 COMMANDS: dict[str, str] = {
-    "init": "Declare the models that DVC tracks here.",
+    "init": "Declare the models that DVC tracks; write CI jobs.",
     "release": "Release the next version of models.",
     "list": "List models and what each stage holds.",
     "show": "Show versions of a model, or one in full.",
@@ -40,12 +40,15 @@ COMMANDS: dict[str, str] = {
     "run": "Run a training, record its environment.",
     "hooks": "Install Git hooks that guard versions.",
     "gate": "Check metrics against a policy.",
+    "guard": "Check production, go back when it is bad.",
+    "validate": "Check a table of data.",
+    "pipeline": "Write pipeline stages into dvc.yaml.",
     "verify": "Check versions, from tag to bytes.",
     "doctor": "Say everything that is wrong.",
     "demo": "Show a model's whole life in a project.",
 }
 _MODULES = {"list": "list_models"}
-_GROUPS = ("card", "hooks")
+_GROUPS = ("card", "hooks", "pipeline")
 """Commands that have commands of their own: their module has `COMMANDS`, `HELP` and a function for each."""
 _HELP = """Model versions from Git tags and DVC artifacts: no server, no database, the repository is the registry.
 

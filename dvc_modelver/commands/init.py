@@ -1,4 +1,4 @@
-"""`init`: declare the models that DVC tracks here already.
+"""`init`: declare the models that DVC tracks here already, and write CI jobs for them.
 
 Read what DVC tracks and what is declared, propose, ask, then write lines into `dvc.yaml`; committing is the user's.
 """
@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from dvc_modelver.commands.ci import CiPlan, plan_ci
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Outcome, Step, Written, exclusive
 from dvc_modelver.commands.settings import CONFIG_FILE, read_config_files
@@ -27,6 +28,8 @@ from dvc_modelver.gitio.worktree import WorkTree, read_known
 
 Choose = Callable[[Proposal], str | None]
 """Gives the name to declare a proposal by, None to leave it; None in its place: nobody can be asked."""
+Agree = Callable[[Sequence[str]], bool]
+"""Whether these files may be written; None in its place: nobody can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,8 @@ class Initialised:
     files: tuple[str, ...]
     """What is to be committed."""
     notes: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    """What people have to set up for the CI jobs, a line each."""
 
     @property
     def text(self) -> tuple[tuple[str, str], ...]:
@@ -52,14 +57,23 @@ class Initialised:
 
 
 def init(
-    project: Project, *, choose: Choose | None, stages: Sequence[str] | None = None, dry_run: bool = False
+    project: Project,
+    *,
+    choose: Choose | None,
+    stages: Sequence[str] | None = None,
+    ci: str | None = None,
+    agree: Agree | None = None,
+    dry_run: bool = False,
 ) -> Initialised:
     """Declare what looks like a model; with `stages`, write a configuration that allows these.
+
+    With `ci`, `github` or `gitlab`, also write jobs for every declared model, once `agree` does.
 
     Raises:
         EnvironmentProblem: not a DVC repository.
         BadInput: a `dvc.yaml` is broken, a name or stage is none, or there is nobody to ask.
         Refused: there is a configuration already that allows other stages.
+        Conflict: one of the jobs' files is there with other content.
     """
     tree = WorkTree(project.root, read_known(project.repository.git))
     config = _config(project, stages)
@@ -75,12 +89,14 @@ def init(
     data = {file: _with_entries(tree, file, proposals) for file, proposals in writes.items()}
     if config is not None:
         data[CONFIG_FILE] = config
+    jobs = _jobs(project, ci, everything, chosen, stages)
+    data |= _agreed(jobs, agree, dry_run)
     if not dry_run and data:
         with exclusive(project, dry_run):
             for file, content in data.items():
                 write_file(project.root / file, content)
     steps = [Step("declare", f"{p.file}: {p.name} -> {p.path}") for p in chosen]
-    steps += [Step("write", CONFIG_FILE)] if config is not None else []
+    steps += [Step("write", file) for file in data if file not in writes]
     outcome = Outcome(
         action="init",
         dry_run=dry_run,
@@ -94,6 +110,7 @@ def init(
         proposals=chosen,
         files=tuple(data),
         notes=tuple(_notes(everything)),
+        settings=jobs.settings if jobs is not None and jobs.files.keys() <= data.keys() else (),
     )
 
 
@@ -216,6 +233,27 @@ def _with_entries(tree: WorkTree, file: str, proposals: Sequence[Proposal]) -> b
     if entry is not None and not entry.mode.startswith("100"):
         raise Refused(f"{file} is not a regular file", hint="replace it by the file itself")
     return add_artifacts(tree.read(file) or b"", file, {p.name: p.entry() for p in proposals})
+
+
+def _jobs(
+    project: Project, ci: str | None, everything: DeclaredAll, chosen: Sequence[Proposal], stages: Sequence[str] | None
+) -> CiPlan | None:
+    if ci is None:
+        return None
+    sound = {a.name for a in everything.artifacts if a.type == "model" and a.problem is None and a.file != GTO_YAML}
+    return plan_ci(project, ci, sorted(sound | {p.canonical for p in chosen}), stages or ())
+
+
+def _agreed(jobs: CiPlan | None, agree: Agree | None, dry_run: bool) -> dict[str, bytes]:
+    """The jobs' files, or none when they are not wanted."""
+    if jobs is None or not jobs.files:
+        return {}
+    if agree is None and not dry_run:
+        raise BadInput(
+            f"there are {len(jobs.files)} files of CI jobs to write, and there is no terminal to ask on",
+            hint="--yes writes them, --dry-run shows them",
+        )
+    return dict(jobs.files) if dry_run or agree is None or agree(tuple(jobs.files)) else {}
 
 
 def _written(name: str) -> Written:

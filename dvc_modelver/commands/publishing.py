@@ -115,6 +115,7 @@ def _forget(project: Project) -> None:
     project.objects = Objects(project.repository.git)
     for name in ("head", "branch", "remote", "tags", "registry", "declared"):
         project.__dict__.pop(name, None)
+    project._models.clear()
 
 
 def refuse_inside_dvc(project: Project) -> None:

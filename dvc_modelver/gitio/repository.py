@@ -40,6 +40,8 @@ def open_repository(start: Path, env: Mapping[str, str]) -> Repository:
     """
     if not start.is_dir():
         raise BadInput(f"there is no directory {start}")
+    if "\n" in str(start.resolve()):
+        raise EnvironmentProblem("the path of this repository has a line break", hint="move it to another place")
     git = GitProcess(start.resolve(), scrubbed(env))
     done = git.complete(
         "rev-parse",

@@ -206,6 +206,47 @@ GATE = {
     ],
     "notes": [str],
 }
+GUARDED = {
+    "schema": int,
+    "action": one_of("guard"),
+    "ok": bool,
+    "name": str,
+    "stage": str,
+    "version": V,
+    "against": str,
+    "rules": GATE["rules"],
+    "reports": [
+        {"file": str, "digest": re.compile("sha256:[0-9a-f]{64}").fullmatch, "samples": (int, None), "ok": bool}
+    ],
+    "decision": one_of("keep", "roll-back", "wait", "refused"),
+    "to": (V, None),
+    "reason": str,
+    "dry_run": bool,
+    "changed": bool,
+    "tag": (str, None),
+    "published": (bool, None),
+    "steps": [{"do": str, "target": str}],
+    "notes": [str],
+}
+VALIDATE = {
+    "schema": int,
+    "ok": bool,
+    "file": (str, None),
+    "against": (str, None),
+    "rows": (int, None),
+    "findings": [
+        {
+            "column": (str, None),
+            "rule": str,
+            "level": one_of("refuse", "note"),
+            "expected": str,
+            "seen": str,
+            "count": int,
+        }
+    ],
+    "notes": [str],
+}
+PIPELINE = {**WRITING, "text": str, "next": [str]}
 LINES = {"added": int, "removed": int}
 BYTES = {"digest": (str, None), "size": (int, None), "files": (int, None)}
 CHANGE = one_of("added", "removed", "changed", "unchanged")

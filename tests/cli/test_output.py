@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from dvc_modelver._version import __version__
 from dvc_modelver.cli import card as card_group
 from dvc_modelver.cli import hooks as hooks_group
+from dvc_modelver.cli import pipeline as pipeline_group
 from dvc_modelver.cli.main import COMMANDS
 from dvc_modelver.cli.table import Table, render_csv, render_markdown, render_text, width
 from dvc_modelver.core.text import one_line
@@ -294,6 +295,17 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "an unknown model's gate": (("gate", "chrun"), 7, "not-found"),
     "a gate against an unknown stage": (("gate", "churn", "--against", "production"), 7, "not-found"),
     "a gate's policy that is not there": (("gate", "churn", "--policy", "gate.yaml"), 2, "bad-input"),
+    "a report that is not there": (("guard", "churn", "--stage", "prod", "--metrics", "x"), 2, "bad-input"),
+    "a guard without a report": (("guard", "churn", "--stage", "prod"), 2, "bad-input"),
+    "a guard of an empty stage": (("guard", "churn", "--stage", "dev", "--metrics", "metrics.json"), 7, "not-found"),
+    "a table with nothing to check it against": (("validate", "data/raw.csv"), 2, "bad-input"),
+    "a table against an unknown version": (("validate", "data/raw.csv", "--against", "churn@v7.0.0"), 7, "not-found"),
+    "an unknown kind of pipeline stage": (("pipeline", "add", "gaet", "churn"), 2, "bad-input"),
+    "a pipeline stage that is another": (
+        ("pipeline", "add", "card-data", "data/raw.csv", "--as", "train", "--yes"),
+        4,
+        "conflict",
+    ),
     "a model without what names it": (("list", "churn"), 2, "bad-input"),
     "an unknown version": (("show", "churn@v7.0.0"), 7, "not-found"),
     "an unknown stage": (("show", "churn#production"), 7, "not-found"),
@@ -559,6 +571,10 @@ def test_declarations_cannot_forge_lines(dvc_repo: DvcRepo, run: Run) -> None:
         (("history",), ["AT (UTC)", "MODEL", "EVENT", "VERSION", "STAGE", "BY", "MESSAGE"]),
         (("history", "--at", "2025-06-01"), ["MODEL", "LATEST", "STAGE", "HELD", "SINCE (UTC)"]),
         (("gate", "churn@v0.1.0"), ["RESULT", "METRIC", "RULE", "VALUE", "REFERENCE", "CHANGE", "WHY"]),
+        (
+            ("guard", "churn", "--stage", "prod", "--metrics", "metrics.json"),
+            ["RESULT", "METRIC", "RULE", "VALUE", "REFERENCE", "CHANGE", "WHY"],
+        ),
     ],
 )
 def test_all_three_tables_say_the_same(busy: DvcRepo, run: Run, command: tuple[str, ...], columns: list[str]) -> None:
@@ -652,7 +668,7 @@ def test_version(run: Run, modelver: Modelver, tmp_path: Path) -> None:
     assert modelver.process("--version", cwd=tmp_path).out == f"modelver {__version__}\n"
 
 
-GROUPS = {"card": card_group, "hooks": hooks_group}
+GROUPS = {"card": card_group, "hooks": hooks_group, "pipeline": pipeline_group}
 SINGLE = [name for name in COMMANDS if name not in GROUPS]
 INSIDE = [f"{group} {name}" for group, module in GROUPS.items() for name in module.COMMANDS]
 
@@ -702,6 +718,7 @@ def test_tables_have_their_options(run: Run, name: str) -> None:
         "card update",
         "hooks install",
         "hooks uninstall",
+        "pipeline add",
     ],
 )
 def test_writing_commands_have_a_dry_run(run: Run, name: str) -> None:

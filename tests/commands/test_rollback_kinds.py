@@ -472,11 +472,12 @@ def test_leftovers_are_swept(case: Case, tmp_path: Path, monkeypatch: pytest.Mon
     old, young = time.time() - 2 * OLD_SECONDS, time.time()
     rows = {
         f"modelver-paths-{process}-abcdefgh": old,
+        f"modelver-note-{process}-abcdefgh": old,
         f"modelver-index-{process}-abcdefgh": old,
         "modelver-paths-abcdefgh": old,
         f"modelver-paths-{process}-stillnew": young,
         f"modelver-index-{os.getpid()}-abcdefgh": old,
-        f"modelver-other-{process}-abcdefgh": old,
+        "modelver-datasets": old,
         f"modelver-paths-{process}-abcdefgh.txt": old,
     }
     for name, at in rows.items():
@@ -490,7 +491,7 @@ def test_leftovers_are_swept(case: Case, tmp_path: Path, monkeypatch: pytest.Mon
         (state_dir / name).write_text("{")
     case.back()
     left = sorted(place.name for place in (tmp_path / "tmp").iterdir())
-    assert left == sorted([*list(rows)[3:], f"modelver-paths-{process}-linklink"])
+    assert left == sorted([*list(rows)[4:], f"modelver-paths-{process}-linklink"])
     names = {place.name for place in state_dir.glob("rollback.json*")}
     assert names == {"rollback.json", f"rollback.json.{os.getppid()}", "rollback.json.old"}
 

@@ -182,7 +182,7 @@ def test_a_git_that_died_in_its_checkout(repo: DvcRepo, server: Server, tmp_path
         env = kill_env(wrapper, repo.git, log, at, "before")
         if server(repo.git, *BACK, "--detach", code=None, env=env).code != KILLED:
             raise AssertionError("no checkout")
-        if "checkout --quiet --detach" in log.read_text():
+        if "checkout --quiet --no-overwrite-ignore --detach" in log.read_text():
             break
         server(repo.git, "doctor", "--recover", code=None)
     theirs = repo.git.run("show", "churn@v0.1.0:params.yaml").stdout
