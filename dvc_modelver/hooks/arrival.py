@@ -15,8 +15,9 @@ from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.refs import TagListing, read_tags
-from dvc_modelver.gitio.repository import Repository, open_repository, operation_under_way
+from dvc_modelver.gitio.repository import Repository, operation_under_way
 from dvc_modelver.hooks.call import Call
+from dvc_modelver.hooks.whereabouts import repository_of
 
 _NAMED = 3
 _MAX_MODELS = 20
@@ -40,7 +41,7 @@ FindArrival = Callable[[Objects], Arrival | None]
 def tell(call: Call, find: FindArrival) -> int:
     """Say at most two lines on stderr; whatever goes wrong, git's own work is done and stays so."""
     with suppress(ModelverError, OSError, ValueError, RecursionError):
-        repository = open_repository(call.directory, call.env)
+        repository = repository_of(call)
         busy = operation_under_way(repository) is not None or call.env.get("GIT_REFLOG_ACTION", "").startswith("rebase")
         if repository.root is None or busy:
             return 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from dvc_modelver.gitio.process import scrubbed
 from dvc_modelver.hooks.call import Call
-from dvc_modelver.hooks.cards import concerns_cards, rows, run_card
+from dvc_modelver.hooks.cards import concerns_cards
 from dvc_modelver.hooks.precommit import Finding, report
 from dvc_modelver.hooks.staged import Staged
+
+if TYPE_CHECKING:
+    from dvc_modelver.hooks.cardcommands import CardUpdate
 
 
 def run(call: Call) -> int:
@@ -16,25 +19,19 @@ def run(call: Call) -> int:
     with Staged(call) as staged:
         if not concerns_cards(staged):
             return 0
-        answer = run_card("update", call.args, staged.root, scrubbed(call.env))
-        return report(call, _findings(staged, answer))
+        return report(call, _findings(staged, call.cards().update(call, staged)))
 
 
-def _findings(staged: Staged, answer: Mapping[str, object]) -> Iterator[Finding]:
-    written = [(str(row.get("do")), str(row.get("target"))) for row in rows(answer.get("steps"))]
-    for do, path in written:
+def _findings(staged: Staged, updated: CardUpdate) -> Iterator[Finding]:
+    for do, path in updated.steps:
         done = "was brought up to date" if do == "write" else "is not shown any more and was removed"
         yield Finding(path=path, problem=done, remedy=f"look at it, then git add {path}, and commit again")
-    told = {path for _, path in written}
-    from dvc_modelver.hooks.policy import read_config
-
-    cards = read_config(staged, "cards").cards
-    places = [cards.path_of(str(row.get("name"))) for row in rows(answer.get("models"))]
-    for path in _unstaged(staged, [path for path in places if path not in told]):
+    told = {path for _, path in updated.steps}
+    for path in _unstaged(staged, [path for path in updated.cards if path not in told]):
         yield Finding(path=path, problem="is up to date, but not as it is staged", remedy=f"git add {path}")
 
 
-def _unstaged(staged: Staged, places: list[str]) -> Iterator[str]:
+def _unstaged(staged: Staged, places: Sequence[str]) -> Iterator[str]:
     """The cards of the work tree that the index does not have as they are."""
     if not places:
         return

@@ -5,13 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dvc_modelver.core.text import redact, safe
 from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, ModelverError
-from dvc_modelver.hooks.call import Call
+from dvc_modelver.hooks.call import Call, no_cards
+
+if TYPE_CHECKING:
+    from dvc_modelver.hooks.cardcommands import CardCommands
 
 HOOKS: dict[str, str] = {
     "merge-driver": "mergedriver",
@@ -30,15 +34,19 @@ HOOKS: dict[str, str] = {
 _MAX_LINE = 1000
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one hook (its name, then its arguments); the exit code.  Never raises."""
+def main(argv: Sequence[str], cards: Callable[[], CardCommands] = no_cards) -> int:
+    """Run one hook (its name, then its arguments); the exit code.  Never raises.
+
+    Args:
+        cards: imports what the hooks for cards need of the commands.
+    """
     gc.disable()  # a hook lives for a tenth of a second
     try:
         name, *args = argv or [""]
         if name not in HOOKS:
             raise BadInput(f"there is no hook {name}", hint=f"known are {', '.join(HOOKS)}")
         module = import_module(f"dvc_modelver.hooks.{HOOKS[name]}")
-        return int(module.run(_call(args)))
+        return int(module.run(_call(args, cards)))
     except ModelverError as error:
         return _complain(error)
     except KeyboardInterrupt:
@@ -53,9 +61,9 @@ def main(argv: Sequence[str]) -> int:
         return _complain(ModelverError(f"internal error: {type(error).__name__}: {error}"))
 
 
-def _call(args: Sequence[str]) -> Call:
+def _call(args: Sequence[str], cards: Callable[[], CardCommands]) -> Call:
     env = dict(os.environ)
-    return Call(args=tuple(args), directory=Path.cwd(), env=env, read=sys.stdin.buffer.read, say=say)
+    return Call(args=tuple(args), directory=Path.cwd(), env=env, read=sys.stdin.buffer.read, say=say, cards=cards)
 
 
 def say(text: str) -> None:

@@ -6,6 +6,9 @@ Git takes what lies at %A afterwards; 0 says merged, 1 that it holds conflicts. 
 
 from __future__ import annotations
 
+import os
+import posixpath
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import BadInput
-from dvc_modelver.gitio.placing import write_file
+from dvc_modelver.gitio.placing import is_inside, parents_of, write_file
 from dvc_modelver.gitio.process import GitProcess, scrubbed
 from dvc_modelver.hooks.call import Call
 
@@ -64,7 +67,29 @@ def _parse(call: Call) -> _Job:
     if not (marker.isascii() and marker.isdigit() and 0 < int(marker[:9]) <= _MAX_MARKER):
         raise BadInput(f"{marker[:20]!a} is no marker length", hint="git passes it as %L")
     at = call.directory
+    _refuse_other(at, ours)
+    for name in (base, ours, theirs):
+        _refuse_no_file(at / name)
     return _Job(base=at / base, ours=at / ours, theirs=at / theirs, marker=int(marker), path=path)
+
+
+def _refuse_other(top: Path, ours: str) -> None:
+    """What git names lies where it starts the driver; what a person names by an absolute path lies out of `.git`."""
+    plain = posixpath.normpath(ours)
+    own = posixpath.isabs(plain)
+    linked = not own and any((top / parent).is_symlink() for parent in parents_of(plain))
+    if linked or not is_inside(plain.lstrip("/")):
+        raise BadInput(f"{ours[:200]!a} is no file of a merge", hint="git passes it as %A")
+
+
+def _refuse_no_file(place: Path) -> None:
+    """A pipe or a device may never end."""
+    try:
+        is_file = stat.S_ISREG(os.lstat(place).st_mode)
+    except (OSError, ValueError):
+        is_file = False
+    if not is_file:
+        raise BadInput(f"{place.name[:200]!a} is no file of a merge", hint="git passes them as %O %A %B")
 
 
 # By entries -------------------------------------------------------------------------------------------------------

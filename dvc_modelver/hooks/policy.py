@@ -31,6 +31,11 @@ def read_config(staged: Staged, key: str) -> Config:
     return parse_config(section, staged.env, f"{PYPROJECT} [tool.modelver]")
 
 
+def read_whole_config(staged: Staged) -> Config:
+    """All of it, as `read_config`: what a card is held against is spread over the keys."""
+    return read_config(staged, "")
+
+
 def _section(data: bytes) -> object:
     from dvc_modelver.dvcio.values import read_values
 

@@ -16,10 +16,11 @@ from dvc_modelver.core.tags import Event
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import BadInput, ExitCode, ModelverError
 from dvc_modelver.gitio.objects import Objects
-from dvc_modelver.gitio.repository import Repository, open_repository
+from dvc_modelver.gitio.repository import Repository
 from dvc_modelver.hooks.call import Call
 from dvc_modelver.hooks.pushed import PushedTag, parse_rows
 from dvc_modelver.hooks.soundtags import PushedTags, TagFault
+from dvc_modelver.hooks.whereabouts import repository_of
 
 if TYPE_CHECKING:
     from dvc_modelver.hooks.remotebytes import Absence
@@ -39,7 +40,7 @@ def run(call: Call) -> int:
     rows = list(parse_rows(call.read()))
     if not rows:
         return int(ExitCode.OK)
-    repository = open_repository(call.directory, call.env)
+    repository = repository_of(call)
     with Objects(repository.git) as objects:
         faults = _faults(call, repository, PushedTags(repository.git, objects, rows), rows)
     return _refuse(call, faults)
@@ -47,8 +48,9 @@ def run(call: Call) -> int:
 
 def _faults(call: Call, repository: Repository, tags: PushedTags, rows: Sequence[PushedTag]) -> list[TagFault]:
     remote = redact(call.args[0])
-    found = {row.ref: fault for row in rows if (fault := tags.fault(row, remote)) is not None}
-    sound = [row for row in rows if row.ref not in found]
+    together = tags.grouped(rows)
+    found = {row.ref: fault for row in together if (fault := tags.fault(row, remote)) is not None}
+    sound = [row for row in together if row.ref not in found]
     if repository.root is None:
         call.say("note: without a work tree nobody knows the DVC remote: no bytes were looked for")
     else:

@@ -14,9 +14,10 @@ from dvc_modelver.core.secrets import redact_value
 from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.objects import CommitTree, Objects
-from dvc_modelver.gitio.repository import Repository, open_repository, operation_under_way
+from dvc_modelver.gitio.repository import Repository, operation_under_way
 from dvc_modelver.hooks.call import Call
 from dvc_modelver.hooks.settings import read_hook_settings
+from dvc_modelver.hooks.whereabouts import repository_of
 
 _SOURCES = ("", "template")
 _NO_EDITOR = ":"
@@ -34,7 +35,7 @@ def run(call: Call) -> int:
     if not path or source not in _SOURCES or call.env.get("GIT_EDITOR") == _NO_EDITOR:
         return 0
     with suppress(ModelverError, OSError, ValueError, RecursionError):
-        repository = open_repository(call.directory, call.env)
+        repository = repository_of(call)
         if repository.root is not None and read_hook_settings(repository.root, call.env).messages:
             _prepare(call, repository, call.directory / path)
     return 0

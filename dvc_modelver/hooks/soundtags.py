@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dvc_modelver.core.declarations import Declared
+from dvc_modelver.core.declarations import Declared, DeclaredAll
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.tagobjects import TagObject, tag_problem
 from dvc_modelver.core.tags import Event, TagName
+from dvc_modelver.core.trees import Entry
 from dvc_modelver.core.verification import record_differs
 from dvc_modelver.errors import BadInput, ExitCode, ModelverError
 from dvc_modelver.gitio.objects import CommitTree, Objects
@@ -37,10 +38,11 @@ class PushedTags:
         self._git = git
         self._objects = objects
         self.objects: Mapping[str, TagObject] = objects.tags([row.oid for row in rows if row.oid])
-        self._facts: dict[tuple[str, str | None, str | None], ArtifactFacts] = {}
+        self._facts: dict[tuple[str, str | None, str | None, str | None], ArtifactFacts] = {}
         self._unreadable = self._unreadable_records()
-        self._declarations: dict[tuple[str, str], Declared | None] = {}
+        self._declarations: dict[tuple[str, str | None, str | None], DeclaredAll] = {}
         self._commits: dict[str, str | None] = {}
+        self._blobs: dict[tuple[str, str], tuple[str | None, str | None]] = {}
         self._read_ahead(rows)
 
     def _read_ahead(self, rows: Sequence[PushedTag]) -> None:
@@ -48,6 +50,30 @@ class PushedTags:
         commits = [tag.target for tag in self.objects.values() if tag.target_type == "commit"]
         if len(commits) > 1:
             self._objects.read_ahead(list(dict.fromkeys(commits)), sorted({f for name in names for f in _near(name)}))
+
+    def grouped(self, rows: Sequence[PushedTag]) -> list[PushedTag]:
+        """The rows with those together whose commits share their DVC files: these are parsed once then."""
+        return sorted(rows, key=self._files)
+
+    def _files(self, row: PushedTag) -> tuple[str, str]:
+        tag = self.objects.get(row.oid)
+        if tag is None or tag.target_type != "commit" or row.name is None:
+            return "", ""
+        try:
+            pipeline, lock = self._near_blobs(row.name.name, tag.target)
+        except ModelverError:  # said of the tag when it is looked at
+            return "", ""
+        return pipeline or "", lock or ""
+
+    def _near_blobs(self, name: str, commit: str) -> tuple[str | None, str | None]:
+        """The ids of the `dvc.yaml` and the `dvc.lock` that a commit has where the artifact is declared."""
+        near = _near(name)
+        key = (near[0], commit)
+        if key not in self._blobs:
+            tree = CommitTree(self._objects, commit, self._git)
+            pipeline, lock = (tree.entry(path) for path in near)
+            self._blobs[key] = (pipeline.oid if pipeline else None, lock.oid if lock else None)
+        return self._blobs[key]
 
     def _unreadable_records(self) -> frozenset[str]:
         """Tags with the mark of a record and none that can be read; one question, since GTO's tags have none."""
@@ -167,32 +193,56 @@ class PushedTags:
         """
         from dvc_modelver.dvcio.facts import artifact_facts
 
-        tree = CommitTree(self._objects, commit, self._git)
-        near = _near(name)
-        pipeline, lock = (entry.oid if (entry := tree.entry(path)) is not None else None for path in near)
-        known = self._facts.get((name, pipeline, lock))
+        recorded = record.path if record is not None else None
+        key = (name, *self._near_blobs(name, commit), recorded)
+        known = self._facts.get(key)
         if known is not None:
             return known
+        tree, near = CommitTree(self._objects, commit, self._git), _near(name)
         declared = self._declared(tree, name)
-        if declared is None and record is not None and record.path is not None:
-            declared = Declared(name=name, file=near[0], path=record.path)
+        if declared is None and recorded is not None:
+            declared = Declared(name=name, file=near[0], path=recorded)
         found = artifact_facts(tree, declared)
         if set(found.files_read) <= set(near):
-            self._facts[name, pipeline, lock] = found
+            self._facts[key] = found
         return found
 
     def _declared(self, tree: CommitTree, name: str) -> Declared | None:
-        """The artifact as the commit declares it; a `dvc.yaml` that many commits share is parsed once."""
-        from dvc_modelver.dvcio.project import declared_one
+        """The artifact as the commit declares it; files that many commits share are parsed once for all their names.
 
-        entry = tree.entry(_near(name)[0])
-        key = (name, entry.oid if entry is not None else tree.oid)
+        Raises `BadInput` when a file that may declare it cannot be read.
+        """
+        from dvc_modelver.dvcio.project import GTO_YAML, declared
+
+        file = _near(name)[0]
+        pipeline, old = tree.entry(file), tree.entry(GTO_YAML)
+        key = (file, pipeline.oid if pipeline is not None else None, old.oid if old is not None else None)
         if key not in self._declarations:
-            try:
-                self._declarations[key] = declared_one(tree, name)
-            except BadInput as error:
-                raise BadInput(f"{error.message} (at {tree.commit[:12]})", hint=error.hint) from None
-        return self._declarations[key]
+            self._declarations[key] = declared(_OneFile(tree, file))
+        found = self._declarations[key]
+        one = next((artifact for artifact in found.artifacts if artifact.name == name), None)
+        if one is None or one.file != file:
+            for problem in found.problems:
+                if problem.file == file or (one is None and ":" not in name):
+                    raise BadInput(f"{problem.problem} (at {tree.commit[:12]})")
+        return one
+
+
+class _OneFile:
+    """A commit of which one `dvc.yaml` is to be found; fills the role of `core.trees.Tree`."""
+
+    def __init__(self, tree: CommitTree, file: str) -> None:
+        self._tree = tree
+        self._file = file
+
+    def entry(self, path: str) -> Entry | None:
+        return self._tree.entry(path)
+
+    def read(self, path: str) -> bytes | None:
+        return self._tree.read(path)
+
+    def files(self, *_: str) -> Iterator[str]:
+        return iter((self._file,))
 
 
 def _near(name: str) -> tuple[str, str]:

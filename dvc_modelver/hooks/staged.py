@@ -35,6 +35,7 @@ _EMPTY_TREE = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
+_KINDS = {40: "sha1", 64: "sha256"}
 MAX_BLOB = 64 * 1024 * 1024
 """Bytes of a blob that is read into memory."""
 
@@ -73,7 +74,7 @@ class Staged:
         self.env = call.env
         changes = tuple(parse_raw(self.git.run("diff", *_RAW)))
         self.everything = not changes
-        self.changes: tuple[Change, ...] = changes if changes else self._all()
+        self.changes: tuple[Change, ...] = changes if changes else self._all(())
         for change in self.changes:
             if change.status == "U":
                 raise Refused(f"{change.path} is in conflict", hint="resolve the merge and git add it")
@@ -85,16 +86,17 @@ class Staged:
         if "tree" in self.__dict__:
             self.tree.close()
 
-    def _all(self) -> tuple[Change, ...]:
-        kind = self.git.line("rev-parse", "--show-object-format")
+    def _all(self, known: Sequence[Change]) -> tuple[Change, ...]:
+        """Every file of the index; the length of an id that is known says what git keeps objects as."""
+        kind = _KINDS.get(len(known[0].new.oid)) if known else self.git.line("rev-parse", "--show-object-format")
         if kind not in _EMPTY_TREE:
-            raise EnvironmentProblem(f"git keeps objects as {kind[:40]}, which modelver does not know")
+            raise EnvironmentProblem(f"git keeps objects as {(kind or '?')[:40]}, which modelver does not know")
         return tuple(parse_raw(self.git.run("diff", *_RAW, _EMPTY_TREE[kind], "--")))
 
     @cached_property
     def tree(self) -> IndexTree:
         """The whole index."""
-        return IndexTree(self.git, self.changes if self.everything else self._all())
+        return IndexTree(self.git, self.changes if self.everything else self._all(self.changes))
 
     @cached_property
     def root(self) -> Path:

@@ -30,7 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks import bytes_repo, make_repo  # noqa: E402
+from tests.benchmarks import bytes_repo, hook_rows, make_repo, precommit_rows  # noqa: E402
 from tests.support.environment import isolated_env, prepare_home  # noqa: E402
 
 MODELVER = (sys.executable, "-m", "dvc_modelver")

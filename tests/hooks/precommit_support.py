@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from dvc_modelver.cli import cardhooks
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.hooks.call import Call
 from dvc_modelver.hooks.main import HOOKS
@@ -19,7 +20,9 @@ def hook(repo: Git, name: str, *args: str, env: Mapping[str, str] | None = None)
     """One hook as git would start it in the work tree's top, in this process; its exit code and what it said."""
     said: list[str] = []
     variables = repo.env | dict(env or {})
-    call = Call(args=args, directory=repo.path, env=variables, read=lambda: b"", say=said.append)
+    call = Call(
+        args=args, directory=repo.path, env=variables, read=lambda: b"", say=said.append, cards=lambda: cardhooks
+    )
     try:
         code = import_module(f"dvc_modelver.hooks.{HOOKS[name]}").run(call)
     except ModelverError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -12,8 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dvc_modelver.core.records import Record
 from dvc_modelver.core.tags import parse_tag_name
-from dvc_modelver.hooks.pushed import parse_rows
+from dvc_modelver.gitio.objects import Objects
+from dvc_modelver.gitio.process import GitProcess, scrubbed
+from dvc_modelver.hooks.pushed import PushedTag, parse_rows
+from dvc_modelver.hooks.soundtags import PushedTags
 from tests.support import Clock, Clones, DvcRepo, Git, Modelver, Templates
 
 ZERO = "0" * 40
@@ -310,6 +315,42 @@ def test_no_heavy_library(ada: DvcRepo) -> None:
         capture_output=True,
     )
     assert done.stdout.decode() == "0 []\n", done.stderr.decode()
+
+
+def pushed_tags(repo: Git, objects: Objects) -> tuple[PushedTags, list[PushedTag]]:
+    """All tags of ours, as git names them in a push to a remote that has none."""
+    listed = repo("for-each-ref", f"--format=%(refname) %(objectname) %(refname) {ZERO}", "refs/tags")
+    rows = list(parse_rows(f"{listed}\n".encode()))
+    return PushedTags(GitProcess(repo.path, scrubbed(repo.env)), objects, rows), rows
+
+
+def test_tags_of_the_same_files_are_looked_at_together(ada: DvcRepo) -> None:
+    """However the tags are named, each pair of `dvc.yaml` and `dvc.lock` comes once: what is parsed is kept so long."""
+    text = (ada.path / "dvc.yaml").read_text()
+    for number in range(6):
+        ada.git.commit(f"Step {number}", {"dvc.yaml": f"{text}# {number % 2}\n", "notes.md": f"{number}\n"})
+        ada.git.tag(f"churn@v1.{number}.0")
+    with Objects(GitProcess(ada.path, scrubbed(ada.git.env))) as objects:
+        tags, rows = pushed_tags(ada.git, objects)
+        together = tags.grouped(rows)
+    files = [ada.git.rev(f"{row.ref}^{{}}:dvc.yaml") for row in together]
+    assert len([file for file, _ in itertools.groupby(files)]) == len(set(files)) == 3
+    assert sorted(together, key=rows.index) == rows
+
+
+def test_an_artifact_that_only_records_name(ada: DvcRepo) -> None:
+    """Of two versions whose commits do not declare them, each has the bytes of its own record's path."""
+    path = "metrics.json"
+    ada.git.commit("Files in Git", {path: "{}\n", "other.json": "[]\n"})
+    ada.git.tag("ghost@v1.0.0")
+    commit = ada.git.rev("HEAD")
+    with Objects(GitProcess(ada.path, scrubbed(ada.git.env))) as objects:
+        tags, _ = pushed_tags(ada.git, objects)
+        found = [
+            tags.facts("ghost", commit, Record(event="release", model="ghost", path=place) if place else None).path
+            for place in (path, "other.json", None, path)
+        ]
+    assert found == [path, "other.json", None, path]
 
 
 oids = st.text("0123456789abcdef", min_size=40, max_size=40)

@@ -19,7 +19,7 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.remembered import write_remembered
 from dvc_modelver.core.trees import Entry, Tree
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Recorded:
@@ -96,7 +96,7 @@ class CheckMemory:
         if not same:
             return Known()
         rows = raw["reports"]
-        kept = [row for row in rows if row["card"] is not None and _digest(tree.read(row["path"])) == row["card"]]
+        kept = [row for row in rows if row["card"] is not None and _state(tree, row["path"]) == row["card"]]
         return Known(
             reports=tuple(_report(row) for row in kept),
             complete=len(kept) == len(rows),
@@ -120,11 +120,15 @@ class CheckMemory:
 
     @staticmethod
     def _card(report: CardReport, seen: Recorded, beyond: Collection[str]) -> str | None:
-        """Digest of the card's bytes; None for a report that is not to be kept."""
+        """The card's state; None for a report that is not to be kept."""
         if report.name in beyond:
             return None
-        known = seen.reads.get(report.path)
-        return known if known is not None else _digest(seen.read(report.path))
+        return _state(seen, report.path)
+
+
+def _state(tree: Tree, path: str) -> str:
+    """Kind and bytes of a card: a link is no card, though it may hold nothing either."""
+    return _mode(tree, path) + _digest(tree.read(path))
 
 
 def _mode(tree: Tree, path: str) -> str:

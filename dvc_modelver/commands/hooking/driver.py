@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from dvc_modelver.commands.hooking.guards import ABSENT, BROKEN, LIVE, SHADOWED, Guard
+from dvc_modelver.commands.hooking.scripts import first_word
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Step
 from dvc_modelver.gitio.placing import unlink, write_file
@@ -114,11 +115,11 @@ def driver_state(project: Project) -> Guard:
         detail = f"git merges {', '.join(other)} in another way"
         return Guard(name=NAME, state=SHADOWED, detail=detail, remedy=INSTALL)
     found = _interpreter.search(line)
-    words = shlex.split(found[1].replace("%%", "%")) if found is not None else []
-    if words and not os.access(words[0], os.X_OK):
-        detail = f"there is no {words[0]}: git merges as plain lines"
+    python = first_word(found[1].replace("%%", "%")) if found is not None else ""
+    if python and not os.access(python, os.X_OK):
+        detail = f"there is no {python}: git merges as plain lines"
         return Guard(name=NAME, state=BROKEN, detail=detail, remedy=INSTALL)
-    if not words or line != driver_line(words[0]):
+    if not python or line != driver_line(python):
         return Guard(name=NAME, state=BROKEN, detail=f"{_SECTION}.driver is not the line we write", remedy=INSTALL)
     return Guard(name=NAME, state=LIVE, detail="", remedy="")
 

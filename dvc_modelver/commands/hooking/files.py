@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +69,15 @@ def _kind(name: str, path: Path) -> Kind | None:
 
 
 def read_script(path: Path) -> bytes:
-    """The beginning of a hook file; empty for a directory, a broken link, or a program too large to be a script."""
+    """The beginning of a hook file; empty for a directory, a pipe or device, and a broken link."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would never end
+            return b""
         with open(path, "rb") as file:
             return file.read(_MAX_SCRIPT)
     except (FileNotFoundError, IsADirectoryError):
         return b""
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return b""
         raise EnvironmentProblem(f"cannot read {path}: {error.strerror}", hint="check who may read it") from error

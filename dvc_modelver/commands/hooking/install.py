@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dvc_modelver.commands.hooking.files import HookFiles, read_hook_files, read_script
 from dvc_modelver.commands.hooking.guards import LIVE, Guard
-from dvc_modelver.commands.hooking.places import HookPlace, hook_place
+from dvc_modelver.commands.hooking.places import hook_place, is_own
 from dvc_modelver.commands.hooking.scripts import HOOKS, Kind, hook_script
 from dvc_modelver.commands.hooking.status import OPTIONAL, advice, merge_driver, read_guards
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Step
 from dvc_modelver.errors import EnvironmentProblem, Refused
 from dvc_modelver.gitio.lock import writing
+from dvc_modelver.gitio.placing import is_folder, temporary_of
 
 _MODE = 0o755
 
@@ -66,8 +66,12 @@ def install(
     """
     place = hook_place(project)
     names = [name for name in HOOKS if name != OPTIONAL or project.config.hooks.messages]
-    plans = [_plan_install(read_hook_files(place.directory, name), python) for name in names] if place.editable else []
-    steps = _apply(project, place, [change for plan in plans for change in plan], dry_run)
+
+    def plan() -> list[_Change]:
+        found = (read_hook_files(place.directory, name) for name in names) if place.editable else ()
+        return [change for files in found for change in _plan_install(files, python)]
+
+    steps = _apply(project, plan, dry_run)
     if merge_driver:
         steps += _driver(project, "install_driver", dry_run)
     guards = read_guards(project)
@@ -84,9 +88,12 @@ def uninstall(project: Project, *, dry_run: bool = False) -> Hooked:
     place = hook_place(project)
     own = project.repository.common_dir / "hooks"
     # Ours may lie there unused, since core.hooksPath was set later.
-    directories = dict.fromkeys((own, place.directory)) if place.editable else {own: None}
-    changes = [c for d in directories for name in HOOKS for c in _plan_uninstall(read_hook_files(d, name))]
-    steps = _apply(project, place, changes, dry_run)
+    directories = dict.fromkeys([own] * is_own(project, own) + [place.directory] * place.editable)
+
+    def plan() -> list[_Change]:
+        return [c for d in directories for name in HOOKS for c in _plan_uninstall(read_hook_files(d, name))]
+
+    steps = _apply(project, plan, dry_run)
     steps += _driver(project, "remove_driver", dry_run)
     if not dry_run and steps:
         with suppress(OSError):  # only an empty directory goes
@@ -131,6 +138,10 @@ def _plan_uninstall(files: HookFiles) -> Iterator[_Change]:
         yield _Change(do="put back", source=files.kept, target=files.spot)
     elif files.spot_kind is Kind.OURS:
         yield _Change(do="remove", target=files.spot)
+    elif os.path.lexists(files.kept) and _same(files.kept, files.spot):
+        yield _Change(do="remove", target=files.kept)
+    if os.path.lexists(temporary_of(files.spot)):  # an install was killed
+        yield _Change(do="remove", target=temporary_of(files.spot))
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -141,9 +152,12 @@ def _same(one: Path, other: Path) -> bool:
 # Applying -----------------------------------------------------------------------------------------------------------
 
 
-def _apply(project: Project, place: HookPlace, changes: list[_Change], dry_run: bool) -> list[Step]:
-    if changes and not dry_run:
-        with writing(project.repository.state_dir):
+def _apply(project: Project, plan: Callable[[], list[_Change]], dry_run: bool) -> list[Step]:
+    if dry_run:
+        changes = plan()
+    else:
+        with writing(project.repository.state_dir):  # what another command has half done is no state to plan by
+            changes = plan()
             for change in changes:
                 _do(change)
     return [Step(change.do, _target(change)) for change in changes]
@@ -159,6 +173,8 @@ def _do(change: _Change) -> None:
     elif change.do == "keep" and change.source is not None:
         _give_name(change.source, change.target)
     elif change.source is not None:
+        if is_folder(change.source):  # it replaces no file
+            change.target.unlink(missing_ok=True)
         os.replace(change.source, change.target)
     else:
         change.target.unlink(missing_ok=True)
@@ -176,15 +192,15 @@ def _give_name(source: Path, target: Path) -> None:
 
 
 def _write(path: Path, text: bytes) -> None:
-    """Whole or not at all."""
+    """Whole or not at all; what a kill leaves behind is replaced the next time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".modelver-tmp", dir=path.parent)
+    temporary = temporary_of(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-        os.chmod(name, _MODE)
-        os.replace(name, path)
+        temporary.unlink(missing_ok=True)
+        temporary.write_bytes(text)
+        temporary.chmod(_MODE)
+        os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(name)
+            temporary.unlink(missing_ok=True)
         raise

@@ -10,6 +10,9 @@ from pathlib import Path
 from dvc_modelver.commands.project import Project
 from dvc_modelver.errors import EnvironmentProblem
 
+LINKED = "the link .git/hooks"
+"""What stands for the file of `HookPlace.origin` where no setting leads away, but a link."""
+
 
 class Owner(Enum):
     """Who writes into a directory of hooks."""
@@ -27,7 +30,7 @@ class HookPlace:
     """Where the hook files are; for a tracked one, those that people write."""
     owner: Owner
     setting: str = ""
-    """What `core.hooksPath` says; empty when it is not set."""
+    """What `core.hooksPath`, or the link in its place, says; empty where neither is."""
     origin: str = ""
     """The file that says so."""
 
@@ -43,11 +46,20 @@ def hook_place(project: Project) -> HookPlace:
         raise EnvironmentProblem("a bare repository is pushed to, not worked in", hint="run this in a clone")
     done = repository.git.complete("config", "--null", "--show-origin", "--get", "core.hooksPath")
     if done.status != 0:
-        return HookPlace(directory=repository.common_dir / "hooks", owner=Owner.CLONE)
+        directory, owner = _owned(project, repository.common_dir / "hooks")
+        setting = "" if owner is Owner.CLONE else os.path.realpath(directory)
+        return HookPlace(directory=directory, owner=owner, setting=setting, origin=LINKED if setting else "")
     origin, _, setting = done.stdout.decode("utf-8", "surrogateescape").rstrip("\0").partition("\0")
-    found = repository.git.line("rev-parse", "--path-format=absolute", "--git-path", "hooks")
-    directory, owner = _owned(project, Path(os.path.normpath(found)))
+    # Not `rev-parse --git-path`, which fails where a linked worktree has no such directory; ~ is git's to expand.
+    found = repository.git.text("config", "--null", "--type=path", "--get", "core.hooksPath").rstrip("\0")
+    # An empty setting makes git look for `/pre-push`.
+    directory, owner = _owned(project, Path(os.path.normpath(os.path.join(repository.root, found or "/"))))
     return HookPlace(directory=directory, owner=owner, setting=setting, origin=origin.removeprefix("file:"))
+
+
+def is_own(project: Project, directory: Path) -> bool:
+    """Whether a directory of hooks is this clone's alone, and no link leads away from it."""
+    return _owned(project, directory)[1] is Owner.CLONE
 
 
 def _owned(project: Project, directory: Path) -> tuple[Path, Owner]:

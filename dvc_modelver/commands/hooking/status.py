@@ -10,7 +10,7 @@ from types import ModuleType
 
 from dvc_modelver.commands.hooking.files import HookFiles, read_hook_files, read_script
 from dvc_modelver.commands.hooking.guards import ABSENT, BROKEN, LIVE, SHADOWED, Guard
-from dvc_modelver.commands.hooking.places import HookPlace, Owner, hook_place
+from dvc_modelver.commands.hooking.places import LINKED, HookPlace, Owner, hook_place
 from dvc_modelver.commands.hooking.scripts import HOOKS, Kind, interpreter_of, line_for
 from dvc_modelver.commands.project import Project
 from dvc_modelver.gitio.process import find_program
@@ -76,7 +76,12 @@ def _absent(project: Project, name: str) -> Guard:
 def _ours(project: Project, files: HookFiles) -> Guard:
     if not _runs(files.spot):
         return _said(files.name, SHADOWED, f"{files.spot.name} is not executable", f"chmod +x {files.spot}")
-    python = interpreter_of(read_script(files.spot))
+    text = read_script(files.spot)
+    if text.startswith(b"#!/bin/sh\r"):
+        again = "modelver hooks uninstall, then modelver hooks install"
+        remedy = INSTALL if files.spot_kind is Kind.OURS else again
+        return _said(files.name, BROKEN, "its lines end as on Windows, so git cannot start it", remedy)
+    python = interpreter_of(text)
     if not os.path.isabs(python) or not _runs(Path(python)):
         return _said(files.name, BROKEN, f"its interpreter is gone: {python or 'none is named'}", INSTALL)
     details = ["after pre-commit's"] if files.top_kind is Kind.PRE_COMMIT else []
@@ -100,6 +105,8 @@ def _elsewhere(project: Project, place: HookPlace, files: HookFiles) -> Guard:
     own = read_hook_files(project.repository.common_dir / "hooks", files.name)
     optional = files.name == OPTIONAL and not project.config.hooks.messages
     detail = f"core.hooksPath is {place.setting} (set in {place.origin})"
+    if place.origin == LINKED:
+        detail = f"{place.origin} leads to {place.setting}"
     if optional and not own.is_ours:
         return _absent(project, files.name)
     return _said(files.name, SHADOWED if own.is_ours else ABSENT, detail, advice(place, files.name))
