@@ -96,9 +96,15 @@ class Steps:
 
     def remove(self, change: Change) -> None:
         """Remove the file, whose bytes are in the cache."""
+        self._refuse_links(change.path)
         self.refuse_changed([change])
         self._done.append(_Step(change.path, change))
         self._carried(change, lambda: os.unlink(self.place(change.path)))
+
+    def _refuse_links(self, path: str) -> None:
+        """Somebody may have put a link in a directory's place since it was planned."""
+        if any(self.place(above).is_symlink() for above in parents(path)):
+            raise Refused(f"{shown(path)} lies behind a symbolic link", hint="put a directory there")
 
     def make_folder(self, path: str) -> None:
         """Make a directory, when it is not there."""
@@ -152,6 +158,7 @@ class Steps:
             place.rmdir() if step.made else place.mkdir()
 
     def _undo_file(self, change: Change, prepared: Prepared) -> None:
+        self._refuse_links(change.path)
         place = self.place(change.path)
         if change.old is None:
             place.unlink()

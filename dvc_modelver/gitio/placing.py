@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -13,7 +14,9 @@ from dvc_modelver.errors import EnvironmentProblem, Refused
 LINK = "120000"
 """Git's mode of a symbolic link; its bytes are where it points to."""
 
-_NOT_OURS = frozenset(("", ".", "..", ".git"))
+_NOT_OURS = frozenset(("", ".", ".."))
+# What HFS+ ignores in a name.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 Content = tuple[bytes, int]
 """(bytes, `st_mode`)."""
@@ -45,7 +48,13 @@ def parents_of(path: str) -> tuple[str, ...]:
 
 def is_inside(path: str) -> bool:
     """Whether a path of a tree, which somebody may have made by hand, stays in the work tree and out of `.git`."""
-    return not any(part.lower() in _NOT_OURS or part.lower().startswith("git~") for part in path.split("/"))
+    return not (_NOT_OURS.intersection(path.split("/")) or any(_is_git(part) for part in re.split(r"[/\\]", path)))
+
+
+def _is_git(name: str) -> bool:
+    """Whether some file system takes the name for `.git`, as NTFS does with dots and spaces at its end."""
+    plain = _IGNORED.sub("", name).lower().rstrip(". ")
+    return plain == ".git" or plain.startswith((".git:", "git~"))
 
 
 def in_the_way(root: Path, path: str, leaving: Collection[str]) -> str | None:
@@ -88,9 +97,7 @@ def put_file(root: Path, path: str, data: bytes, mode: str | None) -> None:
         Refused: a directory above it is a symbolic link.
         EnvironmentProblem: it cannot be written.
     """
-    linked = next((parent for parent in parents_of(path) if (root / parent).is_symlink()), None)
-    if linked is not None:
-        raise Refused(f"{linked} is a symbolic link: {path} would be written elsewhere")
+    _refuse_linked(root, path)
     if mode == LINK and (not data or b"\0" in data):
         raise Refused(f"{path} is a symbolic link that no file system can hold")
     place = root / path
@@ -107,6 +114,12 @@ def put_file(root: Path, path: str, data: bytes, mode: str | None) -> None:
         place.chmod(wanted)
 
 
+def _refuse_linked(root: Path, path: str) -> None:
+    linked = next((parent for parent in parents_of(path) if (root / parent).is_symlink()), None)
+    if linked is not None:
+        raise Refused(f"{linked} is a symbolic link: {path} lies elsewhere", hint=f"put a directory at {linked}")
+
+
 def put_back(place: Path, content: Content) -> None:
     """Put what `read_content` gave."""
     data, mode = content
@@ -118,7 +131,11 @@ def put_back(place: Path, content: Content) -> None:
 
 
 def remove_file(root: Path, path: str) -> None:
-    """Remove a file or link, and the directories that hold nothing else, as Git does."""
+    """Remove a file or link, and the directories that hold nothing else, as Git does.
+
+    Raises `Refused` when a directory above it is a symbolic link.
+    """
+    _refuse_linked(root, path)
     unlink(root / path)
     for parent in reversed(parents_of(path)):
         try:

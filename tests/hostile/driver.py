@@ -1,6 +1,6 @@
 """Runs many `modelver` commands in one process of its own and reports what that process did.
 
-    python driver.py REPORT < COMMANDS.json
+    python driver.py REPORT < COMMANDS.json          each [words, stdin]
 
 Started by `support.attack`.  Python's audit hooks see every file that is opened for writing, every program that is
 started and every pickle that is loaded; what children of children start, the caller sees through strace.
@@ -30,6 +30,8 @@ def watch(event: str, args: tuple[object, ...]) -> None:
             written.add(os.path.abspath(os.fsdecode(args[0])))
     elif event in WRITING:
         base = _directory(args[-1])
+        if event == "os.symlink":
+            args = args[1:]  # what it points to is only text
         written.update(os.path.abspath(os.path.join(base, os.fsdecode(a))) for a in args if isinstance(a, (str, bytes)))
     elif event in STARTING:
         started.append(str(args[0]))
@@ -43,28 +45,34 @@ def _directory(descriptor: object) -> str:
     return os.readlink(f"/proc/self/fd/{descriptor}") if inside else os.getcwd()
 
 
-def run(words: list[str]) -> dict[str, object]:
+FOR_GIT = ("git-hook", "merge-driver")
+
+
+def run(words: list[str], stdin: str) -> dict[str, object]:
     """One command: its exit code, its streams and its time."""
+    from dvc_modelver.__main__ import for_git
     from dvc_modelver.cli.main import main
 
     out, err = io.BytesIO(), io.BytesIO()
     sys.stdout, sys.stderr = (io.TextIOWrapper(s, "utf-8", write_through=True) for s in (out, err))
+    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode("utf-8", "surrogateescape")))
     begin = time.monotonic()
     try:
-        code = int(main(words))
+        code = int(for_git(words) if words[0] in FOR_GIT else main(words))
     finally:
         seconds = time.monotonic() - begin
         texts = [stream.getvalue().decode("utf-8", "replace") for stream in (out, err)]
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        sys.stdout, sys.stderr, sys.stdin = sys.__stdout__, sys.__stderr__, sys.__stdin__
     return {"args": words, "code": code, "out": texts[0], "err": texts[1], "seconds": seconds}
 
 
-def everything(commands: list[list[str]], report: str) -> None:
+def everything(commands: list[tuple[list[str], str]], report: str) -> None:
     """Run the commands and write what happened to the file `report`."""
-    import dvc_modelver.cli.main  # noqa: F401  (imported before the clock starts)
+    import dvc_modelver.cli.main
+    import dvc_modelver.hooks.main  # noqa: F401  (imported before the clock starts)
 
     sys.addaudithook(watch)
-    results = [run(words) for words in commands]
+    results = [run(words, stdin) for words, stdin in commands]
     here = os.getcwd() + os.sep
     files = [str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())]
     found = {

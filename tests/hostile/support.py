@@ -22,6 +22,8 @@ from tests.support import DvcRepo, Git, Result, isolated_env
 
 DRIVER = Path(__file__).with_name("driver.py")
 ALLOWED = {"git", "dvc", "ssh-keygen"}
+FOR_GIT = ("git-hook", "merge-driver")
+"""Commands that git starts."""
 SECONDS = 5.0
 SECRET = "hunter2swordfish"
 """In every password, token and signature of these tests: it must never be seen again."""
@@ -113,6 +115,13 @@ def commands(box: Box) -> dict[str, list[str]]:
         "doctor": ["doctor"],
         "verify": ["verify", "--all", "--remote"],
         "verify gc": ["verify", "--gc"],
+        "gate": ["gate", "churn", "--md"],
+        "gate json": ["gate", "churn", "--against", "churn@v0.1.0", "--json"],
+        "gate refresh": ["gate", "churn", "--update-reference", "--dry-run"],
+        "experiments": ["list", "--experiments", "--json"],
+        "hooks status": ["hooks", "status", "--json"],
+        "reproduce": ["reproduce", "churn", "--dry-run"],
+        "rollback": ["rollback", "churn", "v0.1.0", "--dry-run"],
         "get old": ["get", "churn@v0.1.0", "-o", str(got / "old")],
         "get": ["get", "churn", "-o", str(got / "latest")],
         "show elsewhere": ["show", "churn@latest", "--repo", "."],
@@ -129,18 +138,23 @@ def attack(
     seconds: float = SECONDS,
     without: Collection[str] = (),
     may_write: Collection[str] = (),
+    alone: bool = False,
+    stdin: Mapping[str, str] | None = None,
 ) -> Report:
     """Run all commands in the repository and check everything that must hold whatever the attack is.
 
     Args:
-        may_write: files of the work tree that the commands are meant to write.
+        may_write: files that the commands are meant to write, and directories (`x/`) in which they may write any.
+        alone: run no commands but the `extra` ones.
+        stdin: what a command reads, by its name.
     """
     box.outside.mkdir(exist_ok=True)
     for name in ("got", "tmp"):
         (box.top / name).mkdir(exist_ok=True)
     before = _outside(box)
-    wanted = {name: words for name, words in commands(box).items() if name not in without} | dict(extra or {})
-    report = _run(box, wanted, env or {}, seconds)
+    usual = {} if alone else commands(box)
+    wanted = {name: words for name, words in usual.items() if name not in without} | dict(extra or {})
+    report = _run(box, wanted, env or {}, seconds, stdin or {})
     assert not box.canary.exists(), "the repository got something executed"
     assert not (box.repo.path / "CANARY").exists(), "the repository got something executed"
     assert _outside(box) == before, "something outside the repository was written"
@@ -165,15 +179,20 @@ def check_answer(result: Result) -> None:
     assert not _HIDDEN.search(result.out), shown
     assert SECRET not in result.out + result.err, shown
     words = [line.partition(":")[0] for line in result.err.splitlines()]
+    if result.args[0] in FOR_GIT:  # git's own words stand around these, and theirs are sentences
+        assert not result.out, shown
+        return
     assert set(words) <= {"error", "hint", "note", "warning"}, shown
-    failed = result.code > 1
+    failed = result.code > 1 and result.args[:2] != ("hooks", "install")  # that ends with 3 and lines to add
     assert words.count("error") == int(failed), shown
     assert not failed or words.count("hint") == 1, shown
     if "--json" in result.args:
         assert result.json["schema"] == 1
 
 
-def _run(box: Box, wanted: Mapping[str, list[str]], env: Mapping[str, str], seconds: float) -> Report:
+def _run(
+    box: Box, wanted: Mapping[str, list[str]], env: Mapping[str, str], seconds: float, stdin: Mapping[str, str]
+) -> Report:
     report, trace = box.top / "report.json", box.top / "trace"
     tracer = [_STRACE, "-f", "-qq", "--seccomp-bpf", "-e", "trace=execve", "-o", str(trace)] if _STRACE else []
     process = subprocess.Popen(
@@ -186,7 +205,8 @@ def _run(box: Box, wanted: Mapping[str, list[str]], env: Mapping[str, str], seco
         start_new_session=True,
     )
     try:
-        _, said = process.communicate(json.dumps(list(wanted.values())).encode(), timeout=seconds * len(wanted))
+        rows = json.dumps([(words, stdin.get(name, "")) for name, words in wanted.items()])
+        _, said = process.communicate(rows.encode(), timeout=seconds * max(len(wanted), 3))
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # strace alone would leave what it traces
         process.communicate()
@@ -243,6 +263,8 @@ def _outside(box: Box) -> dict[str, str]:
 def _may_write(box: Box, path: Path, files: Collection[str]) -> bool:
     meant = [box.repo.path / name for name in files]
     if path in [p for file in meant for p in (file, file.parent, file.with_name(f".{file.name}.modelver-tmp"))]:
+        return True
+    if any(path.is_relative_to(box.repo.path / name) for name in files if name.endswith("/")):
         return True
     git = box.repo.path / ".git"
     dvc = box.repo.path / ".dvc"

@@ -11,6 +11,7 @@ from pathlib import Path
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.comparison.points import Place
 from dvc_modelver.commands.gating.chance import intervals
+from dvc_modelver.commands.gating.files import target_of
 from dvc_modelver.commands.gating.measure import Measured, measure_files, measure_place
 from dvc_modelver.commands.gating.policy import read_policy
 from dvc_modelver.commands.gating.reference import (
@@ -92,7 +93,7 @@ def gate(project: Project, request: GateRequest) -> Gated:
         Refused: inside a pipeline stage without a reference file.
     """
     _refuse_contradictions(request)
-    out = _target(project, request.out)
+    out = target_of(project, request.out) if request.out is not None else None
     policy = read_policy(project, request.policy)
     _refuse_refs_inside_dvc(project, request, policy)
     with Bytes(project) as at_hand:
@@ -100,7 +101,7 @@ def gate(project: Project, request: GateRequest) -> Gated:
         reference = _reference(project, request, policy, measured.name, at_hand)
         gated = judge_measured(project, policy, judged, measured, reference)
     if out is not None:
-        _write(out, _file(gated))
+        write_file(out, _file(gated))
     return gated
 
 
@@ -127,15 +128,15 @@ def update_reference(project: Project, request: GateRequest, *, dry_run: bool = 
             hint=f"outside of it: modelver gate {request.model} --update-reference",
         )
     file = request.reference or REFERENCE_FILE
-    target = project.around.directory / file
+    target = target_of(project, file)
     policy = read_policy(project, request.policy)
     name = _name(project, request.model)
     with Bytes(project) as at_hand:
         reference = find_reference(project, name, request.against, policy, at_hand)
         data = format_reference(name, reference)
-    changed = not target.is_file() or target.read_bytes() != data
+    changed = target.is_symlink() or not target.is_file() or target.read_bytes() != data
     if changed and not dry_run:
-        _write(target, data)
+        write_file(target, data)
     return Refreshed(name=name, path=file, reference=reference, changed=changed, dry_run=dry_run)
 
 
@@ -214,23 +215,8 @@ def _own_files(project: Project, request: GateRequest) -> tuple[str, ...]:
     """The answer's own file is no measurement, though a pipeline may call it a metric."""
     if request.out is None or project.repository.root is None:
         return ()
-    path = os.path.relpath(_target(project, request.out) or "", project.repository.root)
+    path = os.path.relpath(target_of(project, request.out), project.repository.root)
     return (Path(path).as_posix(),)
-
-
-def _target(project: Project, file: str | None) -> Path | None:
-    if file is None:
-        return None
-    target = Path(os.path.normpath(project.around.directory.resolve() / file))
-    if target.is_dir():
-        raise BadInput(f"cannot write {file}", hint="name a file")
-    return target
-
-
-def _write(target: Path, data: bytes) -> None:
-    if target.is_dir():
-        raise BadInput(f"cannot write {target}", hint="name a file")
-    write_file(target, data)
 
 
 # The answer as a document ---------------------------------------------------------------------------------------

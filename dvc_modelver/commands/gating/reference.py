@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.comparison.points import Place
+from dvc_modelver.commands.gating.files import read_named
 from dvc_modelver.commands.gating.measure import Measured, measure_place
-from dvc_modelver.commands.gating.policy import read_file
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import Scalar, Values
 from dvc_modelver.core.gate import GatePolicy
@@ -94,6 +94,8 @@ def _named(project: Project, model: Model, text: str, stages: set[str]) -> Place
     Args:
         stages: those that there are, or that somebody's configuration expects: an empty one is no error.
     """
+    if "://" in text:
+        raise BadInput("a model is compared with a version, stage or commit, not with a URL", hint="--against prod")
     if text.startswith(EXPERIMENT):
         return find_experiment(project, text.removeprefix(EXPERIMENT))
     if "@" in text or "#" in text:
@@ -225,8 +227,7 @@ def read_reference(project: Project, name: str, file: str, at_hand: Bytes) -> Re
     from dvc_modelver.dvcio.values import read_values
 
     hint = f"modelver gate {name} --update-reference --reference {file}"
-    path: Path = project.around.directory / file
-    raw = read_values(read_file(path, file, hint), path=file if file.endswith(".json") else f"{file}.json")
+    raw = read_values(read_named(project, file, hint), path=file if file.endswith(".json") else f"{file}.json")
     if not isinstance(raw, Mapping) or raw.get("schema") != SCHEMA or not isinstance(raw.get("name"), str):
         raise BadInput(f"{file} is no reference of a gate", hint=hint)
     if raw["name"] != name:

@@ -21,7 +21,7 @@ _MARK = "# modelver hook "
 _head = re.compile(rb"#!/bin/sh\n# modelver hook ([a-z-]+) sha256=([0-9a-f]{16})\n")
 _python = re.compile(rb"^python=(.+)$", re.MULTILINE)
 # pre-commit knows its own files, of every release, by such a line of 32 hexadecimal digits.
-_pre_commit = re.compile(rb"pre-commit.*^# ID: [0-9a-f]{32}$", re.MULTILINE | re.DOTALL)
+_pre_commit = re.compile(rb"^# ID: [0-9a-f]{32}$", re.MULTILINE)
 _NOT_INSTALLED = 97
 
 # `python -c` puts the working directory first on its path: a repository's own `dvc_modelver` is not the one we mean.
@@ -117,7 +117,8 @@ def kind_of(name: str, text: bytes) -> Kind:
         return Kind.OURS
     if _MARK.encode() + name.encode() in text:
         return Kind.EDITED
-    if _pre_commit.search(text) is not None:
+    named = text.find(b"pre-commit")
+    if named >= 0 and _pre_commit.search(text, named) is not None:
         return Kind.PRE_COMMIT
     return Kind.CALLS_US if calls_us(name, text) else Kind.OTHER
 

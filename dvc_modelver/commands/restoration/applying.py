@@ -39,6 +39,8 @@ def run(project: Project, request: RollbackRequest, model: Model, target: Target
     bytes_ = read_bytes(project, plan.outputs, going, plan.executable) if not aside else None
     if bytes_ is not None and request.dry_run:
         bytes_.verify(project)
+        if files:
+            look_before(project.repository, files, bytes_.gone)  # the plan is refused as the act would be
     moves = bytes_.changed if bytes_ is not None else ()
     leaves = project.head != target.ref.target or target.branch is not None
     detached = request.form == "detach" and leaves
@@ -84,7 +86,9 @@ def _refuse_dirty(project: Project, request: RollbackRequest, files: Sequence[st
 def _check_branch(project: Project, request: RollbackRequest, target: Target) -> None:
     if request.branch is not None:
         ref = f"refs/heads/{request.branch}"
-        if not project.repository.git.complete("check-ref-format", ref).status == 0:
+        # Git's commands would take such a name for an option, or for what is checked out.
+        trap = request.branch.startswith("-") or request.branch in ("HEAD", "@")
+        if trap or project.repository.git.complete("check-ref-format", ref).status != 0:
             raise BadInput(f"{request.branch!a} is no name for a branch", hint="--branch rollback-churn")
         if target.made is None and read_ref(project.repository.git, ref) is not None:
             raise Refused(f"there is a branch {request.branch} already", hint="choose another name")
