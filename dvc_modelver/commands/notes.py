@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.notes import MAX_NOTES, Note, Notes, format_note, parse_notes
+from dvc_modelver.core.notes import MAX_NOTES, NOTES_REF, Note, Notes, format_note, parse_notes
 from dvc_modelver.core.tagobjects import Identity
 from dvc_modelver.core.text import redact
 from dvc_modelver.errors import Conflict, DataError, EnvironmentProblem
-from dvc_modelver.gitio.notes import NOTES_REF, append_note, read_note
+from dvc_modelver.gitio.notes import append_note, read_note
 from dvc_modelver.gitio.process import GitFailed
 from dvc_modelver.gitio.tagging import committer
 

@@ -9,13 +9,13 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.promote import slice_outputs
 from dvc_modelver.commands.publishing import Outcome, Publication, Written, exclusive, publish
 from dvc_modelver.core.facts import Output
+from dvc_modelver.core.notes import NOTES_REF
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import NewTag
 from dvc_modelver.core.renumbering import Moves, Unpublished, plan_moves
 from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.errors import Conflict, EnvironmentProblem
-from dvc_modelver.gitio.notes import NOTES_REF
 from dvc_modelver.gitio.remotes import read_remote_tags_and
 
 Tagged = tuple[TagName, TagRef]

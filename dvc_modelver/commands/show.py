@@ -9,10 +9,9 @@ from datetime import datetime
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.commitfacts import artifact_at, commit_facts, read_ahead
 from dvc_modelver.commands.factscache import CommitFacts
-from dvc_modelver.commands.notes import read_notes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import ArtifactFacts, Values
-from dvc_modelver.core.notes import Notes
+from dvc_modelver.core.notes import NOTES_REF, Notes
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.references import Reference, resolve_version
 from dvc_modelver.core.registry import Model
@@ -98,6 +97,14 @@ def show_versions(project: Project, reference: Reference) -> tuple[VersionRow, .
     return tuple(rows)
 
 
+def _notes(project: Project, oid: str) -> Notes:
+    if project.objects.resolve(NOTES_REF) is None:
+        return Notes()
+    from dvc_modelver.commands.notes import read_notes
+
+    return read_notes(project, oid)
+
+
 def show_version(project: Project, reference: Reference) -> VersionFacts:
     """One version with its params, metrics and data.
 
@@ -108,7 +115,7 @@ def show_version(project: Project, reference: Reference) -> VersionFacts:
     with Bytes(project) as at_hand:
         row = _row(project, model, version, _stages_by_version(model), at_hand)
         facts = commit_facts(project, model.name, row.commit, at_hand)
-        notes = read_notes(project, model.release_ref(version).oid)
+        notes = _notes(project, model.release_ref(version).oid)
         return VersionFacts(row=row, facts=facts, card=_card(project, row), notes=notes)
 
 

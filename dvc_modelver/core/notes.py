@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from dvc_modelver.core.secrets import redact_text
 from dvc_modelver.core.tagobjects import Identity
 from dvc_modelver.errors import BadInput
 
@@ -20,6 +19,8 @@ MAX_LINE = 4096
 """Bytes of one note."""
 MAX_NOTES = 4 * 1024 * 1024
 """Bytes of all notes on a version that are looked at."""
+NOTES_REF = "refs/notes/modelver"
+"""Where they are kept."""
 REPRODUCTION = "reproduction"
 _OWN = ("at", "kind", "by")
 
@@ -64,11 +65,15 @@ def format_note(note: Note) -> str:
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    from dvc_modelver.core.secrets import redact_text
+
     return {redact_text(key): _value(value) for key, value in values.items()}
 
 
 def _value(value: object) -> object:
     if isinstance(value, str):
+        from dvc_modelver.core.secrets import redact_text
+
         return redact_text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dvc_modelver.core.notes import NOTES_REF
 from dvc_modelver.errors import Conflict, ModelverError
 from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.objects import Objects
@@ -20,7 +21,6 @@ from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
 from dvc_modelver.gitio.repository import Repository
 from dvc_modelver.gitio.tagging import committer
 
-NOTES_REF = "refs/notes/modelver"
 _SHORT = "modelver"
 _TRIES = 60
 _PAUSE = 0.05

@@ -11,11 +11,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dvc_modelver.core.notes import lines_of, merge_lines
+from dvc_modelver.core.notes import NOTES_REF, lines_of, merge_lines
 from dvc_modelver.core.text import redact
 from dvc_modelver.errors import Conflict, DataError, ModelverError
 from dvc_modelver.gitio.leftovers import scratch
-from dvc_modelver.gitio.notes import NOTES_REF, is_busy, throw_away
+from dvc_modelver.gitio.notes import is_busy, throw_away
 from dvc_modelver.gitio.objects import MAX_BLOB, Objects
 from dvc_modelver.gitio.process import GitFailed
 from dvc_modelver.gitio.refs import RefUpdate, is_ancestor, read_ref, update_refs

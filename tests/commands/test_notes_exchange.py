@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from dvc_modelver.commands.notes import read_notes, write_note
 from dvc_modelver.commands.project import Project, Surroundings
-from dvc_modelver.core.notes import lines_of, merge_lines
+from dvc_modelver.core.notes import NOTES_REF, lines_of, merge_lines
 from dvc_modelver.gitio import notesync
-from dvc_modelver.gitio.notes import NOTES_REF
 from tests.support import Clones, Git, Modelver, snapshot
 
 TEXTS = st.lists(st.sampled_from([b"", b"a", b"b\n", b"a\x00b\n", b"\xff\n\n", b"b\na", b"c\r\n"]), max_size=6).map(

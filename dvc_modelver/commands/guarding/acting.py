@@ -20,12 +20,12 @@ from dvc_modelver.commands.publishing import (
 )
 from dvc_modelver.core.guard import NOTE, Decision, left_by
 from dvc_modelver.core.names import to_tag
+from dvc_modelver.core.notes import NOTES_REF
 from dvc_modelver.core.registry import Model, Registry
 from dvc_modelver.core.stages import StageEvent
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import BadInput, Conflict
-from dvc_modelver.gitio.notes import NOTES_REF
 from dvc_modelver.gitio.refs import read_tags
 from dvc_modelver.gitio.remotes import push_url, read_remote_ref
 
