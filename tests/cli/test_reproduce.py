@@ -18,42 +18,8 @@ from dvc_modelver.commands.reproduction.reproduce import Reproduced
 from dvc_modelver.commands.reproduction.run import Failure, Rebuilt
 from dvc_modelver.core.reproduction import Difference, StageRow, State, Verdict, compare_metrics, compare_stage
 from dvc_modelver.errors import ExitCode, Refused
-from tests.cli.shapes import COMMIT, MD5, SCALAR, SHOW_VERSION, V, faults, one_of
+from tests.cli.shapes import REPRODUCE, SHOW_VERSION, faults
 from tests.support import DvcRepo, Modelver
-
-REPRODUCED = {
-    "schema": int,
-    "name": str,
-    "version": V,
-    "commit": COMMIT,
-    "dry_run": bool,
-    "verdict": (one_of("identical", "equivalent", "different", "failed"), None),
-    "tolerance": float,
-    "digest": {"recorded": (MD5, None), "rebuilt": (MD5, None)},
-    "steps": [{"stage": str, "command": str, "frozen": bool}],
-    "inputs": [{"path": str, "digest": (MD5, None), "at_hand": bool}],
-    "stages": [
-        {
-            "stage": str,
-            "state": one_of("identical", "different", "failed", "not run", "frozen"),
-            "outputs": [{"path": str, "recorded": (str, None), "rebuilt": (str, None), "same": bool}],
-        }
-    ],
-    "metrics": [
-        {
-            "file": str,
-            "key": str,
-            "recorded": SCALAR,
-            "rebuilt": SCALAR,
-            "match": one_of("equal", "within", "different"),
-        }
-    ],
-    "environment": {"compared": bool, "differences": [{"key": str, "recorded": SCALAR, "present": SCALAR}]},
-    "failure": ({"stage": str, "lines": [str]}, None),
-    "seconds": (int, float),
-    "kept": (str, None),
-    "noted": bool,
-}
 
 
 @pytest.fixture
@@ -83,7 +49,7 @@ def rebuilt(released: DvcRepo) -> Any:
 def test_the_shape_of_a_plan(released: DvcRepo, modelver: Modelver) -> None:
     """A dry run has all keys, and no verdict."""
     answer = modelver("reproduce", "churn", "--dry-run", "--json", cwd=released.git).json
-    assert faults(answer, REPRODUCED) == []
+    assert faults(answer, REPRODUCE) == []
     assert (answer["verdict"], answer["dry_run"], answer["stages"]) == (None, True, [])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.worktrees import work_tree
+from dvc_modelver.core.trees import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,14 @@ class CardReport:
         return not self.problems
 
 
-def check_cards(project: Project, names: Sequence[str], *, stage: str | None = None) -> tuple[CardReport, ...]:
+def check_cards(
+    project: Project, names: Sequence[str], *, stage: str | None = None, tree: Tree | None = None
+) -> tuple[CardReport, ...]:
     """What is wrong with the cards of the work tree; without names, of all models.
 
     Args:
         stage: also ask for the sections that a version needs for this stage.
+        tree: check its cards instead.
 
     Raises `NotFound` for an unknown model, `BadInput` for a broken `dvc.yaml` or `dvc.lock`.
     """
@@ -52,7 +56,7 @@ def check_cards(project: Project, names: Sequence[str], *, stage: str | None = N
         from dvc_modelver.core.names import check_stage
 
         check_stage(stage, project.config.stages)
-    tree = work_tree(project)
+    tree = tree if tree is not None else work_tree(project)
     memory = CheckMemory(project, names, stage)
     known = memory.recall(tree)
     if known.complete:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvc_modelver.commands.cards.check import CardReport, check_cards
-from dvc_modelver.commands.cards.memory import CheckMemory, Known, Recorded
+from dvc_modelver.commands.cards.memory import CheckMemory, Known
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.remembered import read_remembered, write_remembered
 from dvc_modelver.commands.worktrees import work_tree
@@ -40,16 +40,7 @@ def check_index(project: Project, tree: Tree, config: Config, names: Sequence[st
         config: as it is staged.
     """
     project.config = config
-    memory = CheckMemory(project, names, None)
-    known = memory.recall(tree)
-    if known.complete:
-        return known.reports
-    from dvc_modelver.commands.cards.report import read_reports
-
-    recorded = Recorded(tree)
-    reports, beyond = read_reports(project, recorded, names, None, {report.name: report for report in known.reports})
-    memory.remember(recorded, reports, beyond, known)
-    return reports
+    return check_cards(project, names, tree=tree)
 
 
 def update_where_needed(project: Project, names: Sequence[str]) -> Updated:
