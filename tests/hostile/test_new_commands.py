@@ -293,7 +293,7 @@ def test_many_experiments_are_listed_in_time(box: Box, count: int) -> None:
     tags = [f"{oid} {name}\n" for name, oid in box.git.refs("refs/tags").items()]
     text = "".join(sorted([*packed, *tags], key=lambda row: row.split(" ")[1]))
     (box.git.path / ".git" / "packed-refs").write_text(f"# pack-refs with: peeled fully-peeled sorted \n{text}")
-    report = attack(box, {"json": ["list", "--experiments", "--json"]}, alone=True, seconds=5 + count / 200)
+    report = attack(box, {"json": ["list", "--experiments", "--json"]}, alone=True, seconds=5 + count / 80)
     (one,) = report.results["json"].json["experiments"]
     assert len(one["experiments"]) == count
     assert len(report.results["json"].err.splitlines()) < 20

@@ -14,9 +14,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 import dvc_modelver
-from dvc_modelver.core import verification
 from dvc_modelver.core.registry import Model
-from dvc_modelver.core.stages import StageEvent
 from dvc_modelver.gitio.seenlog import SeenLog
 from tests.reliability.stateful.life import Life
 from tests.reliability.stateful.machine import Machine
@@ -93,10 +91,6 @@ def _work_overwritten(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, "refuse_lost", lambda *_: None)
 
 
-def _ordered_by_time(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(StageEvent, "order", property(lambda self: (self.at, self.ref.name)))
-
-
 def _moves_unseen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SeenLog, "__init__", lambda self, state_dir: setattr(self, "oids", {}))
     patch.setattr(SeenLog, "note", lambda *_: None)
@@ -106,10 +100,6 @@ def _journal_left(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, "clear_journal", lambda *_: None)
 
 
-def _bytes_unchecked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(verification, "check_bytes", lambda link, *_: verification.fine(link, "as they are"))
-
-
 def _number_twice(patch: pytest.MonkeyPatch) -> None:
     _everywhere(patch, "seen_names", lambda *_: [])
 
@@ -117,10 +107,8 @@ def _number_twice(patch: pytest.MonkeyPatch) -> None:
 FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "withdrawals are ignored": (_withdrawals_ignored, "latest|holders|expected 3"),
     "a rollback overwrites unsaved bytes": (_work_overwritten, "are lost|no more"),
-    "a stage's events are ordered by time": (_ordered_by_time, "holders"),
     "a moved tag is not noticed": (_moves_unseen, "moved or gone|sees nothing"),
     "a journal stays": (_journal_left, "a journal is left"),
-    "bytes are not verified": (_bytes_unchecked, "sees nothing"),
     "numbers that were seen are forgotten": (_number_twice, "is not above"),
 }
 """A broken product, and by what the machine tells."""
