@@ -278,6 +278,11 @@ def _section(title: str, values: Values) -> list[str]:
 
 
 def _pairs(keys: Mapping[str, object]) -> list[str]:
-    rows = [(one_line(key), shown(value)) for key, value in keys.items()]
+    from dvc_modelver.core.secrets import HIDDEN, redact_text, redact_value
+
+    def told(key: str, value: object) -> str:
+        return HIDDEN if redact_value(key, value) == HIDDEN else redact_text(shown(value))
+
+    rows = [(one_line(key), told(key, value)) for key, value in keys.items()]
     wide = min(max(len(key) for key, _ in rows), 40)
     return [f"  {key:<{wide}}  {value}" for key, value in rows]
