@@ -11,8 +11,8 @@ from dvc_modelver.errors import BadInput
 
 if TYPE_CHECKING:
     from dvc_modelver.core.bumps import BumpPolicy
-    from dvc_modelver.core.gate import GatePolicy
-    from dvc_modelver.core.guard import GuardPolicy
+    from dvc_modelver.core.gatepolicy import GatePolicy
+    from dvc_modelver.core.guardpolicy import GuardPolicy
 
 ENV_PREFIX = "MODELVER_"
 SCHEMES = ("semver", "timestamp")
@@ -123,7 +123,7 @@ def _gate(where: str, key: str, value: object) -> GatePolicy:
 
 
 def _guard(where: str, key: str, value: object) -> GuardPolicy:
-    from dvc_modelver.core.guard import parse_guard
+    from dvc_modelver.core.guardpolicy import parse_guard
 
     return parse_guard(where, value, f"{key}.")
 

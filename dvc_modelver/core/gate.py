@@ -1,78 +1,23 @@
-"""Decide whether what was measured of a model is good enough: a policy's rules, and a ruling for each.  Pure."""
+"""Decide whether what was measured of a model is good enough: a ruling for each rule of a policy.  Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from dvc_modelver.core.exact import difference, digits
 from dvc_modelver.core.facts import Scalar, Values
+from dvc_modelver.core.gatepolicy import GatePolicy, MetricRule, Tolerance
 from dvc_modelver.core.metrics import as_number, direction, is_number, label, slices, split_key
 from dvc_modelver.core.significance import Interval
 
 EVERY_SLICE = "*"
-_EXACT = Context(prec=800)
-"""Enough for the difference of any two floats: a drop from 0.8 to 0.79 is one of 0.01, not of 0.010000000000000009."""
-
 Pair = tuple[str, str]
 """(file, key) of a metric."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """How much worse is still allowed."""
-
-    amount: float
-    """In the metric's own unit, or in percent of the reference's size; finite, not negative."""
-    percent: bool = False
-
-    def of(self, reference: float) -> Decimal:
-        """In the metric's own unit, beside that reference."""
-        amount = _decimal(self.amount)
-        return _EXACT.multiply(amount, abs(_decimal(reference))).scaleb(-2, _EXACT) if self.percent else amount
-
-    @property
-    def limit(self) -> float | str:
-        """As a policy writes it: `0.01`, or `5%`."""
-        return f"{_digits(self.amount)}%" if self.percent else self.amount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricRule:
-    """What a metric has to fulfil; without any bound: to be no worse than the reference."""
-
-    minimum: float | None = None
-    maximum: float | None = None
-    max_drop: Tolerance | None = None
-    """How far it may lie below the reference."""
-    max_rise: Tolerance | None = None
-    """How far it may lie above the reference."""
-    better: str | None = None
-    """`up` or `down`, where that is not as the configuration and the well known names have it."""
-
-    @property
-    def is_bounded(self) -> bool:
-        return any(bound is not None for bound in (self.minimum, self.maximum, self.max_drop, self.max_rise))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatePolicy:
-    """When a model is good enough."""
-
-    against: str | None = None
-    """What it is compared with, as people name it: a stage, a version, `latest`; None leaves that to the command."""
-    metrics: Mapping[str, MetricRule] = field(default_factory=dict)
-    """By name: a key, the last parts of one, or `FILE:KEY`.  Empty: no metric of known direction may be worse."""
-    slices: Mapping[str, Mapping[str, MetricRule]] = field(default_factory=dict)
-    """Slices that must be there, by name, with rules for the metrics of each; `*` stands for all that there are."""
-    significance: float | None = None
-    """A change for the worse passes while the interval of the difference at this error rate still holds zero.
-
-    None: every change counts as it was measured.
-    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +38,8 @@ class Ruling:
     """`value - reference` where both are finite numbers."""
     interval: Interval | None = None
     """Where the difference lies, as far as predictions of both sides tell; the rule may have passed for it."""
+    excess: Decimal | None = None
+    """How far past its bound it is, in its own unit, negative within; None where no two numbers are compared."""
     ok: bool
     reason: str = ""
     """Why it failed, or passed although there was nothing to compare with; a sentence without a full stop."""
@@ -138,13 +85,6 @@ def judge(
     """
     court = _Court(policy, measured, reference, directions or {}, intervals or {}, partial)
     return Verdict(rulings=tuple(court.rulings()) or (_nothing(),))
-
-
-def needs_reference(policy: GatePolicy) -> bool:
-    """Whether any of the rules compares with a reference."""
-    rules = [*policy.metrics.values(), *(rule for named in policy.slices.values() for rule in named.values())]
-    relative = (rule.max_drop or rule.max_rise or not rule.is_bounded for rule in rules)
-    return not policy.metrics or any(relative)
 
 
 def _nothing() -> Ruling:
@@ -267,15 +207,15 @@ class _Court:
         if value is None or not math.isfinite(value):
             yield self._not_measured(pair, within)
             return
-        shown = _digits(value)
+        shown = digits(value)
         if rule.minimum is not None:
-            low = _decimal(value) < _decimal(rule.minimum)
-            why = f"{shown} is below {_digits(rule.minimum)}" if low else ""
-            yield self._ruling(pair, "min", rule.minimum, within, ok=not low, reason=why)
+            past = difference(rule.minimum, value)
+            why = f"{shown} is below {digits(rule.minimum)}" if past > 0 else ""
+            yield self._ruling(pair, "min", rule.minimum, within, excess=past, ok=past <= 0, reason=why)
         if rule.maximum is not None:
-            high = _decimal(value) > _decimal(rule.maximum)
-            why = f"{shown} is above {_digits(rule.maximum)}" if high else ""
-            yield self._ruling(pair, "max", rule.maximum, within, ok=not high, reason=why)
+            past = difference(value, rule.maximum)
+            why = f"{shown} is above {digits(rule.maximum)}" if past > 0 else ""
+            yield self._ruling(pair, "max", rule.maximum, within, excess=past, ok=past <= 0, reason=why)
         if rule.max_drop is not None:
             yield self._compared(pair, "max_drop", rule.max_drop, within, falls=True)
         if rule.max_rise is not None:
@@ -315,16 +255,17 @@ class _Court:
         shown = allowed.limit if limit is None else limit
         if value is None or before is None or not math.isfinite(before):
             return self._ruling(pair, rule, shown, within, ok=True, reason=self._why_alone(pair))
-        change = _difference(before, value) if falls else _difference(value, before)
-        if change <= allowed.of(before):
-            return self._ruling(pair, rule, shown, within, ok=True)
+        past = (difference(before, value) if falls else difference(value, before)) - allowed.of(before)
+        if past <= 0:
+            return self._ruling(pair, rule, shown, within, excess=past, ok=True)
         interval = self.intervals.get(pair)
         if self.policy.significance is not None and interval is not None and not interval.excludes_zero:
-            return self._ruling(pair, rule, shown, within, ok=True, reason=f"within chance: {_span(interval)}")
-        more = f", more than {allowed.limit if allowed.percent else _digits(allowed.amount)}" if allowed.amount else ""
+            reason = f"within chance: {_span(interval)}"
+            return self._ruling(pair, rule, shown, within, excess=past, ok=True, reason=reason)
+        more = f", more than {allowed.limit if allowed.percent else digits(allowed.amount)}" if allowed.amount else ""
         word = "fell" if falls else "rose"
-        reason = f"{word} from {_digits(before)} to {_digits(value)}{more}"
-        return self._ruling(pair, rule, shown, within, ok=False, reason=reason)
+        reason = f"{word} from {digits(before)} to {digits(value)}{more}"
+        return self._ruling(pair, rule, shown, within, excess=past, ok=False, reason=reason)
 
     def _why_alone(self, pair: Pair) -> str:
         if self.reference is None:
@@ -333,7 +274,15 @@ class _Court:
         return "the reference does not have it" if there is None else "the reference's value is no finite number"
 
     def _ruling(
-        self, pair: Pair, rule: str, limit: float | str | None, within: str | None, *, ok: bool, reason: str = ""
+        self,
+        pair: Pair,
+        rule: str,
+        limit: float | str | None,
+        within: str | None,
+        *,
+        excess: Decimal | None = None,
+        ok: bool,
+        reason: str = "",
     ) -> Ruling:
         value, before = self.measured.get(pair[0], {}).get(pair[1]), self._before(pair)
         both = _is_finite(value) and _is_finite(before)
@@ -347,6 +296,7 @@ class _Court:
             reference=before,
             delta=_delta(value, before) if both else None,
             interval=self.intervals.get(pair),
+            excess=excess,
             ok=ok,
             reason=reason,
         )
@@ -394,23 +344,9 @@ def _is_finite(value: Scalar) -> bool:
     return number is not None and math.isfinite(number)
 
 
-def _decimal(value: float) -> Decimal:
-    """The number as it is written, not as binary has it."""
-    return Decimal(repr(value))
-
-
-def _difference(one: float, other: float) -> Decimal:
-    return _EXACT.subtract(_decimal(one), _decimal(other))
-
-
 def _delta(value: Scalar, before: Scalar) -> float | None:
     one, other = as_number(value), as_number(before)
-    return None if one is None or other is None else float(_difference(one, other))
-
-
-def _digits(value: float) -> str:
-    text = repr(value)
-    return text.removesuffix(".0") if text.endswith(".0") else text
+    return None if one is None or other is None else float(difference(one, other))
 
 
 def _span(interval: Interval) -> str:

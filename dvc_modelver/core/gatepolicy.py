@@ -1,12 +1,14 @@
-"""The gate's policy as files write it: data in, `GatePolicy` out, every slip named.  Pure."""
+"""The gate's policy: what it can say, and how files write it; every slip is named.  Pure."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 
-from dvc_modelver.core.gate import GatePolicy, MetricRule, Tolerance
+from dvc_modelver.core.exact import decimal, digits, share
 from dvc_modelver.core.metrics import is_number
 from dvc_modelver.errors import BadInput
 
@@ -15,6 +17,69 @@ RULE_KEYS = ("min", "max", "max_drop", "max_rise", "better")
 SIGNIFICANCE = 0.05
 """Intervals are of 95 %, so no other rate can be asked for."""
 _PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?%")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How much worse is still allowed."""
+
+    amount: float
+    """In the metric's own unit, or in percent of the reference's size; finite, not negative."""
+    percent: bool = False
+
+    def of(self, reference: float) -> Decimal:
+        """In the metric's own unit, beside that reference."""
+        return share(self.amount, reference) if self.percent else decimal(self.amount)
+
+    @property
+    def limit(self) -> float | str:
+        """As a policy writes it: `0.01`, or `5%`."""
+        return f"{digits(self.amount)}%" if self.percent else self.amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRule:
+    """What a metric has to fulfil; without any bound: to be no worse than the reference."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    max_drop: Tolerance | None = None
+    """How far it may lie below the reference."""
+    max_rise: Tolerance | None = None
+    """How far it may lie above the reference."""
+    better: str | None = None
+    """`up` or `down`, where that is not as the configuration and the well known names have it."""
+
+    @property
+    def is_bounded(self) -> bool:
+        return any(bound is not None for bound in (self.minimum, self.maximum, self.max_drop, self.max_rise))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """When a model is good enough."""
+
+    against: str | None = None
+    """What it is compared with, as people name it: a stage, a version, `latest`; None leaves that to the command."""
+    metrics: Mapping[str, MetricRule] = field(default_factory=dict)
+    """By name: a key, the last parts of one, or `FILE:KEY`.  Empty: no metric of known direction may be worse."""
+    slices: Mapping[str, Mapping[str, MetricRule]] = field(default_factory=dict)
+    """Slices that must be there, by name, with rules for the metrics of each; `*` stands for all that there are."""
+    significance: float | None = None
+    """A change for the worse passes while the interval of the difference at this error rate still holds zero.
+
+    None: every change counts as it was measured.
+    """
+
+
+def needs_reference(policy: GatePolicy) -> bool:
+    """Whether any of the rules compares with a reference."""
+    rules = [*policy.metrics.values(), *(rule for named in policy.slices.values() for rule in named.values())]
+    relative = (rule.max_drop or rule.max_rise or not rule.is_bounded for rule in rules)
+    return not policy.metrics or any(relative)
+
+
+# As files write it -----------------------------------------------------------------------------------------------
 
 
 def parse_policy(where: str, value: object, prefix: str = "") -> GatePolicy:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import Enum, IntEnum
 
-from dvc_modelver.core.gate import MetricRule, Ruling, Tolerance, Verdict
-from dvc_modelver.core.gatepolicy import parse_policy
-from dvc_modelver.core.metrics import as_number, is_number, label
+from dvc_modelver.core.gate import Ruling, Verdict
+from dvc_modelver.core.gatepolicy import Tolerance
+from dvc_modelver.core.guardpolicy import GuardPolicy
+from dvc_modelver.core.metrics import as_number, label
 from dvc_modelver.core.rollback import previous_holder
 from dvc_modelver.core.stages import StageEvent
 from dvc_modelver.core.tags import Event
@@ -23,91 +21,6 @@ NOTE = "guard"
 """Kind of the note on a version that a guard left."""
 EVIDENCE = "Guard-Evidence"
 """Key of a record's lines that name the reports on which an event stands: `sha256:HEX`."""
-KEYS = ("cooldown", "confirm", "margin", "min_samples", "metrics")
-MAX_CONFIRM = 100
-_SPAN = re.compile(r"(\d{1,6}) ?([smhdw])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?%")
-
-
-# The policy -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardPolicy:
-    """When a stage may go back by itself."""
-
-    cooldown: timedelta = timedelta(hours=6)
-    """After a rollback of the stage, whoever made it, none is made by itself for so long."""
-    confirm: int = 1
-    """So many reports in a row must be bad."""
-    margin: Tolerance = field(default_factory=lambda: Tolerance(amount=0))
-    """How far past its bound a metric has to be; a share is one of the bound, or of the recorded value."""
-    min_samples: int = 0
-    """Reports of fewer samples, or of an unknown number, are not judged."""
-    metrics: Mapping[str, MetricRule] = field(default_factory=dict)
-    """What production is held to instead of the gate's rules, where that differs."""
-
-
-def parse_guard(where: str, value: object, prefix: str = "guard.") -> GuardPolicy:
-    """The configuration's `guard` section.  Raises `BadInput` on an unknown key or a value of the wrong kind."""
-    if not isinstance(value, Mapping):
-        raise BadInput(f"{where}: {prefix.rstrip('.')} must be a mapping")
-    section = {str(key): item for key, item in value.items()}
-    for key in section:
-        _known(where, prefix, key)
-    read = {"cooldown": _cooldown, "confirm": _confirm, "margin": _margin, "min_samples": _samples}
-    found: dict[str, object] = {
-        key: read[key](where, f"{prefix}{key}", item) for key, item in section.items() if key in read
-    }
-    rules = parse_policy(where, {"metrics": section.get("metrics")}, prefix).metrics
-    return GuardPolicy(**found, metrics=rules)  # type: ignore[arg-type]
-
-
-def _known(where: str, prefix: str, key: str) -> None:
-    if key not in KEYS:
-        from difflib import get_close_matches
-
-        nearest = get_close_matches(key, KEYS, n=1, cutoff=0.4)
-        hint = f"did you mean {prefix}{nearest[0]}?" if nearest else f"the keys are: {', '.join(KEYS)}"
-        raise BadInput(f"{where}: there is no key {prefix}{key[:60]}", hint=hint)
-
-
-def _cooldown(where: str, key: str, value: object) -> timedelta:
-    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is not None:
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    if is_number(value) and value == 0:
-        return timedelta()
-    raise BadInput(f"{where}: {key} must be a time such as 30m, 6h or 2d")
-
-
-def _whole(value: object, low: int, high: int) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
-
-
-def _confirm(where: str, key: str, value: object) -> int:
-    found = _whole(value, 1, MAX_CONFIRM)
-    if found is None:
-        raise BadInput(f"{where}: {key} must be a number of reports, 1 to {MAX_CONFIRM}")
-    return found
-
-
-def _samples(where: str, key: str, value: object) -> int:
-    found = _whole(value, 0, 10**12)
-    if found is None:
-        raise BadInput(f"{where}: {key} must be a number of samples")
-    return found
-
-
-def _margin(where: str, key: str, value: object) -> Tolerance:
-    share = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if share is not None:
-        return Tolerance(amount=float(share[1]), percent=True)
-    amount = as_number(value)
-    if amount is None or not 0 <= amount < math.inf:
-        raise BadInput(f"{where}: {key} must be a number that is not negative, or a share such as 5%")
-    return Tolerance(amount=amount)
 
 
 # Reports ----------------------------------------------------------------------------------------------------------
@@ -136,43 +49,14 @@ class Report:
     @property
     def breaches(self) -> tuple[Ruling, ...]:
         """The rules that what was measured breaks."""
-        return tuple(ruling for ruling in self.verdict.failed if excess(ruling) is not None)
+        return tuple(ruling for ruling in self.verdict.failed if ruling.excess is not None)
 
     def grade(self, margin: Tolerance) -> Grade:
         """Of a report that tells enough, see `unclear`."""
-        found = [(excess(ruling), _bound(ruling)) for ruling in self.breaches]
+        found = [(ruling.excess, _bound(ruling)) for ruling in self.breaches]
         if not found:
             return Grade.FINE
         return Grade.BAD if any(past is not None and past > margin.of(bound) for past, bound in found) else Grade.NEAR
-
-
-def excess(ruling: Ruling) -> Decimal | None:
-    """How far a metric is past its bound, in its own unit; None for a rule that does not compare two numbers."""
-    value, before, limit = _finite(ruling.value), _finite(ruling.reference), _finite(ruling.limit)
-    if value is None:
-        return None
-    if ruling.rule in ("min", "max") and limit is not None:
-        return _minus(limit, value) if ruling.rule == "min" else _minus(value, limit)
-    if before is None or ruling.rule not in ("max_drop", "max_rise", "not_worse"):
-        return None
-    falls = ruling.rule == "max_drop" or ruling.limit == "up"
-    change = _minus(before, value) if falls else _minus(value, before)
-    return change if ruling.rule == "not_worse" else change - _allowed(ruling.limit).of(before)
-
-
-def _finite(value: object) -> float | None:
-    number = as_number(value)
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _minus(one: float, other: float) -> Decimal:
-    return Decimal(repr(one)) - Decimal(repr(other))
-
-
-def _allowed(limit: float | str | None) -> Tolerance:
-    if isinstance(limit, str):
-        return Tolerance(amount=float(limit.rstrip("% ")), percent=True)
-    return Tolerance(amount=limit or 0)
 
 
 def _bound(ruling: Ruling) -> float:
@@ -183,15 +67,15 @@ def _bound(ruling: Ruling) -> float:
 
 def unclear(verdict: Verdict) -> str | None:
     """Why a report can be called neither good nor bad, a clause; None when it can."""
-    broken = [ruling for ruling in verdict.failed if excess(ruling) is not None]
-    silent = [ruling for ruling in verdict.failed if excess(ruling) is None]
+    broken = [ruling for ruling in verdict.failed if ruling.excess is not None]
+    silent = [ruling for ruling in verdict.failed if ruling.excess is None]
     if broken:
         return None
     if silent:
         what = "it" if silent[0].metric == "*" else label(silent[0].metric)
         return f"does not tell about {what}: {silent[0].reason}"
     # A rule passes too when there is nothing to compare with: that is no good news.
-    if all(excess(ruling) is None for ruling in verdict.rulings):
+    if all(ruling.excess is None for ruling in verdict.rulings):
         return "has nothing that can be compared with what the version recorded"
     return None
 

@@ -6,7 +6,7 @@ import pytest
 
 from dvc_modelver.core.bumps import Cause
 from dvc_modelver.core.config import CardSettings, Config, HookSettings, parse_config
-from dvc_modelver.core.gate import GatePolicy, MetricRule
+from dvc_modelver.core.gatepolicy import GatePolicy, MetricRule
 from dvc_modelver.core.versions import Bump
 from dvc_modelver.errors import BadInput, ExitCode
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dvc_modelver.core.config import parse_config
 from dvc_modelver.core.facts import Scalar
-from dvc_modelver.core.gate import GatePolicy, MetricRule, Ruling, Tolerance, judge, matching, needs_reference
-from dvc_modelver.core.gatepolicy import parse_policy
+from dvc_modelver.core.gate import Ruling, judge, matching
+from dvc_modelver.core.gatepolicy import GatePolicy, MetricRule, Tolerance, needs_reference, parse_policy
 from dvc_modelver.core.significance import Interval
 from dvc_modelver.errors import BadInput
 

@@ -11,22 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.core.gate import GatePolicy, MetricRule, Tolerance, judge
+from dvc_modelver.core.gate import judge
+from dvc_modelver.core.gatepolicy import GatePolicy, MetricRule, Tolerance
 from dvc_modelver.core.guard import (
     EVIDENCE,
     Decision,
     Grade,
-    GuardPolicy,
     Kind,
     Report,
     acted_on,
     decide,
-    excess,
     last_rollback,
     left_versions,
-    parse_guard,
     unclear,
 )
+from dvc_modelver.core.guardpolicy import GuardPolicy, parse_guard
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.stages import StageEvent
 from dvc_modelver.core.tagobjects import TagObject, TagRef
@@ -240,7 +239,7 @@ def test_how_far_past_its_bound(what: str) -> None:
     """In decimals as they are written, for each kind of rule; a margin of as much is not passed, a smaller one is."""
     rule, auc, past = RULES[what]
     found = report(auc, rules={"auc": rule})
-    assert [float(distance) for one in found.breaches if (distance := excess(one)) is not None] == [past]
+    assert [float(distance) for one in found.breaches if (distance := one.excess) is not None] == [past]
     assert found.grade(Tolerance(amount=past)) is Grade.NEAR
     assert found.grade(Tolerance(amount=past - 0.001)) is Grade.BAD
     assert found.grade(Tolerance(amount=0)) is Grade.BAD

@@ -26,7 +26,8 @@ from dvc_modelver.commands.gating.reference import (
 )
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import Scalar
-from dvc_modelver.core.gate import GatePolicy, Ruling, Verdict, judge, needs_reference
+from dvc_modelver.core.gate import Ruling, Verdict, judge
+from dvc_modelver.core.gatepolicy import GatePolicy, needs_reference
 from dvc_modelver.core.references import resolve_version
 from dvc_modelver.core.secrets import redact_value
 from dvc_modelver.errors import BadInput, EnvironmentProblem, NotFound, Refused

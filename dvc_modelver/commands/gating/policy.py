@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from dvc_modelver.commands.project import Project
-from dvc_modelver.core.gate import GatePolicy
+from dvc_modelver.core.gatepolicy import GatePolicy
 from dvc_modelver.errors import BadInput
 
 SUFFIXES = (".yaml", ".yml", ".json", ".toml")

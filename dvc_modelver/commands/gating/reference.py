@@ -14,7 +14,7 @@ from dvc_modelver.commands.gating.files import read_named
 from dvc_modelver.commands.gating.measure import Measured, measure_place
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import Scalar, Values
-from dvc_modelver.core.gate import GatePolicy
+from dvc_modelver.core.gatepolicy import GatePolicy
 from dvc_modelver.core.names import near, stage_problem
 from dvc_modelver.core.references import Reference as Named
 from dvc_modelver.core.references import resolve_version

@@ -11,8 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from dvc_modelver.commands.guarding.scores import is_training, scored
 from dvc_modelver.core.facts import Scalar, Values
-from dvc_modelver.core.gate import GatePolicy, judge, matching
-from dvc_modelver.core.guard import GuardPolicy, Report, unclear
+from dvc_modelver.core.gate import judge, matching
+from dvc_modelver.core.gatepolicy import GatePolicy
+from dvc_modelver.core.guard import Report, unclear
+from dvc_modelver.core.guardpolicy import GuardPolicy
 from dvc_modelver.core.predictions import Predictions
 from dvc_modelver.errors import BadInput
 

@@ -13,8 +13,10 @@ from dvc_modelver.commands.guarding.evidence import Evidence, judged, read_evide
 from dvc_modelver.commands.guarding.preflight import recorded_metrics, why_unfit
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import exclusive
-from dvc_modelver.core.gate import GatePolicy, Verdict
-from dvc_modelver.core.guard import Decision, GuardPolicy, Kind, Report, acted_on, decide, left_by
+from dvc_modelver.core.gate import Verdict
+from dvc_modelver.core.gatepolicy import GatePolicy
+from dvc_modelver.core.guard import Decision, Kind, Report, acted_on, decide, left_by
+from dvc_modelver.core.guardpolicy import GuardPolicy
 from dvc_modelver.core.references import Reference as Named
 from dvc_modelver.core.references import resolve_version
 from dvc_modelver.core.registry import Model

@@ -14,8 +14,8 @@ from dvc_modelver.commands.gating.reference import version_place
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.verification.verify import Options, verify
 from dvc_modelver.core.facts import Values
-from dvc_modelver.core.gate import GatePolicy, judge
-from dvc_modelver.core.guard import excess
+from dvc_modelver.core.gate import judge
+from dvc_modelver.core.gatepolicy import GatePolicy
 from dvc_modelver.core.metrics import label
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.verification import Link
@@ -71,7 +71,7 @@ def _below(project: Project, model: Model, version: Version, rules: GatePolicy) 
     bounds = replace(rules, slices={}, significance=None)
     verdict = judge(bounds, recorded, None, directions=project.config.metrics, partial=True)
     for ruling in verdict.failed:
-        if excess(ruling) is not None or ruling.value is not None:
+        if ruling.excess is not None or ruling.value is not None:
             name = label(ruling.metric)
             return f"{model.name}@{version} is not fit to take over: it recorded {name}: {ruling.reason}"
     return None
