@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from dvc_modelver.commands.ci import CiPlan, plan_ci
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Outcome, Step, Written, exclusive
-from dvc_modelver.commands.settings import CONFIG_FILE, read_config_files
 from dvc_modelver.core.config import Config
 from dvc_modelver.core.declarations import DeclaredAll
 from dvc_modelver.core.discovery import DVC_YAML, GTO_YAML, Proposal, TrackedOutput, discover, taken_names
@@ -22,6 +21,7 @@ from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.declare import add_artifacts, render_entries
 from dvc_modelver.dvcio.locate import Commit, Located, Pipeline, is_directory
 from dvc_modelver.dvcio.project import declared
+from dvc_modelver.dvcio.settings import CONFIG_FILE, read_config_files
 from dvc_modelver.errors import BadInput, EnvironmentProblem, Refused
 from dvc_modelver.gitio.commits import write_file
 from dvc_modelver.gitio.worktree import WorkTree, read_known

@@ -6,6 +6,7 @@ What only some commands need is imported where they need it: a `list` must not p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -96,6 +97,19 @@ class Project:
             return FactsCache(self.scratch)
         return FactsCache(self.state_dir)
 
+    def forget(self) -> None:
+        """Read anew what refs and HEAD said; and a Ctrl-C may have ended the git that answers for objects."""
+        self.forget_objects()
+        for name in ("head", "branch", "remote", "tags", "registry", "declared"):
+            self.__dict__.pop(name, None)
+        self._models.clear()
+
+    def forget_objects(self) -> None:
+        """Let go of the objects that were read, and of the git that answered."""
+        with suppress(OSError):
+            self.objects.close()
+        self.objects = Objects(self.repository.git)
+
     @property
     def root(self) -> Path:
         """Of the work tree.  Raises `EnvironmentProblem` in a bare repository."""
@@ -135,7 +149,7 @@ class Project:
     @cached_property
     def config(self) -> Config:
         """From `.modelver.yaml` or `[tool.modelver]`, then `MODELVER_*`.  Raises `BadInput`."""
-        from dvc_modelver.commands.settings import read_config_files
+        from dvc_modelver.dvcio.settings import read_config_files
 
         return read_config_files(self.repository.root, self.around.env)
 

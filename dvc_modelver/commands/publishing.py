@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from dvc_modelver.commands.project import Project
@@ -27,7 +27,6 @@ from dvc_modelver.gitio.journal import (
     write_journal,
 )
 from dvc_modelver.gitio.lock import writing
-from dvc_modelver.gitio.objects import Objects
 from dvc_modelver.gitio.refs import read_ref
 from dvc_modelver.gitio.remotes import PushRef, fetch_objects, push, read_remote_tags
 from dvc_modelver.gitio.repository import operation_under_way
@@ -94,28 +93,18 @@ def settle_left(project: Project) -> str | None:
     """Finish or undo what the journal says, bytes included; what was done, in words.  The caller holds the lock."""
     if read_journal(project.repository.state_dir) is None:
         return recover(project.repository)
-    _forget(project)
+    project.forget()
     try:
         return recover(project.repository, lambda rest: _settle_bytes(project, rest))
     finally:
-        _forget(project)
+        project.forget()
 
 
 def _settle_bytes(project: Project, rest: str) -> None:
     from dvc_modelver.commands.restoration.bytes import settle
 
-    _forget(project)
+    project.forget()
     settle(project, rest)
-
-
-def _forget(project: Project) -> None:
-    """What was read before refs and HEAD moved; and a Ctrl-C may have ended the git that answers for objects."""
-    with suppress(OSError):
-        project.objects.close()
-    project.objects = Objects(project.repository.git)
-    for name in ("head", "branch", "remote", "tags", "registry", "declared"):
-        project.__dict__.pop(name, None)
-    project._models.clear()
 
 
 def refuse_inside_dvc(project: Project) -> None:

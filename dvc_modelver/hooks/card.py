@@ -13,6 +13,4 @@ def run(call: Call) -> int:
     with Staged(call) as staged:
         if not concerns_cards(staged):
             return 0
-        from dvc_modelver.hooks.policy import read_whole_config
-
-        return report(call, call.cards().check(call, staged, read_whole_config(staged)))
+        return report(call, call.cards().check(call, staged, staged.config()))

@@ -36,9 +36,7 @@ def run(call: Call) -> int:
 
 
 def _findings(staged: Staged, files: list[Change], named: list[Change]) -> Iterator[Finding]:
-    from dvc_modelver.hooks.policy import read_config
-
-    allowed = read_config(staged, "models").models.get("allow_code", False)
+    allowed = staged.config("models").models.get("allow_code", False)
     if allowed is True:
         return
     for path, found in (*_in_git(staged, files), *_in_dvc(staged, named)):

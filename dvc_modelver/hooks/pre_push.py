@@ -99,9 +99,9 @@ def _absences(call: Call, root: Path, outputs: Collection[Output]) -> dict[Outpu
     uploads = [output for output, absence in lacking.items() if absence.uploads]
     if not uploads:
         return lacking
-    from dvc_modelver.hooks.settings import read_hook_settings
+    from dvc_modelver.dvcio.settings import read_config_files
 
-    if not read_hook_settings(root, call.env).push:
+    if not read_config_files(root, call.env, key="hooks").hooks.push:
         return lacking
     return {output: absence for output, absence in lacking.items() if not absence.uploads} | _upload(
         call, root, uploads

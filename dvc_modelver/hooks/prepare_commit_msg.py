@@ -12,11 +12,11 @@ from pathlib import Path
 
 from dvc_modelver.core.secrets import redact_value
 from dvc_modelver.core.text import one_line
+from dvc_modelver.dvcio.settings import read_config_files
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.repository import Repository, operation_under_way
 from dvc_modelver.hooks.call import Call
-from dvc_modelver.hooks.settings import read_hook_settings
 from dvc_modelver.hooks.whereabouts import repository_of
 
 _SOURCES = ("", "template")
@@ -36,7 +36,7 @@ def run(call: Call) -> int:
         return 0
     with suppress(ModelverError, OSError, ValueError, RecursionError):
         repository = repository_of(call)
-        if repository.root is not None and read_hook_settings(repository.root, call.env).messages:
+        if repository.root is not None and read_config_files(repository.root, call.env, key="hooks").hooks.messages:
             _prepare(call, repository, call.directory / path)
     return 0
 

@@ -15,6 +15,7 @@ from dvc_modelver.gitio.process import GitProcess, scrubbed
 from dvc_modelver.hooks.call import Call
 
 if TYPE_CHECKING:
+    from dvc_modelver.core.config import Config
     from dvc_modelver.gitio.objects import Objects
 
 # What git exports to a hook and the index depends on: `git commit FILE` has an index of its own, and in a linked
@@ -105,6 +106,12 @@ class Staged:
         if os.path.lexists(here / ".git"):
             return here
         return Path(self.git.line("rev-parse", "--path-format=absolute", "--show-toplevel"))
+
+    def config(self, key: str = "") -> Config:
+        """The configuration as it is staged; arguments and errors as of `parse_config_files`."""
+        from dvc_modelver.dvcio.settings import CONFIG_FILE, PYPROJECT, parse_config_files
+
+        return parse_config_files(self.tree.read(CONFIG_FILE), self.tree.read(PYPROJECT), self.env, key=key)
 
     def changed(self, path: str) -> bool:
         """Whether the commit changes the file at `path`."""

@@ -411,9 +411,9 @@ GC = {
     "commands": [str],
     "lines": [
         {
-            "command": str,
+            "command": re.compile("dvc gc --.*").fullmatch,
             "safe": bool,
-            "loses": [{"name": str, "version": V, "objects": int, "size": (int, None), "places": [str]}],
+            "loses": [{"name": str, "version": V, "objects": int, "size": int, "places": [str]}],
         }
     ],
     "unknown": [{"name": str, "version": V, "problem": str, "remedy": str}],

@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.shapes import COMMIT, V, faults, one_of
+from tests.cli.shapes import GC, VERIFY, faults
 from tests.support import Clock, DvcRepo, Git, Modelver, Templates
-
-CHECK = {
-    "check": one_of("ref", "object", "name", "signature", "commit", "record", "files", "cache", "remote", "card"),
-    "ok": bool,
-    "detail": str,
-    "remedy": str,
-}
-VERIFY = {
-    "schema": int,
-    "ok": bool,
-    "versions": [
-        {
-            "name": str,
-            "version": V,
-            "tag": str,
-            "commit": (COMMIT, None),
-            "withdrawn": bool,
-            "stages": [str],
-            "ok": bool,
-            "checks": [CHECK],
-        }
-    ],
-}
-LOSS = {"name": str, "version": V, "objects": int, "size": int, "places": [str]}
-GC = {
-    "schema": int,
-    "ok": bool,
-    "keep": str,
-    "commands": [str],
-    "lines": [{"command": re.compile("dvc gc --.*").fullmatch, "safe": bool, "loses": [LOSS]}],
-    "unknown": [{"name": str, "version": V, "problem": str, "remedy": str}],
-}
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from dvc_modelver.commands.gating.measure import measure_files
 from dvc_modelver.commands.gating.policy import read_policy
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import exclusive, refuse_inside_dvc
-from dvc_modelver.commands.settings import CONFIG_FILE
 from dvc_modelver.dvcio.dvcyaml import ProjectFile, parse_dvc_yaml
 from dvc_modelver.dvcio.pipelines import NAME, add_stage, find_stage, is_plain_command, render_stage, wrap_stage
 from dvc_modelver.dvcio.profiles import table_format
+from dvc_modelver.dvcio.settings import CONFIG_FILE, PYPROJECT
 from dvc_modelver.errors import BadInput, Conflict, EnvironmentProblem, NotFound, Refused
 from dvc_modelver.gitio.commits import write_file
 
@@ -201,7 +201,7 @@ def _config(project: Project) -> list[str]:
     """The configuration, where it says what is good enough."""
     if project.config.gate is None and not project.config.metrics:
         return []
-    found = (name for name in (CONFIG_FILE, "pyproject.toml") if (project.root / name).is_file())
+    found = (name for name in (CONFIG_FILE, PYPROJECT) if (project.root / name).is_file())
     return [_here(project, name) for name in list(found)[:1]]
 
 

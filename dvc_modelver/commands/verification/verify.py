@@ -20,7 +20,6 @@ from dvc_modelver.core.signatures import Signature, Trust, check_signature
 from dvc_modelver.core.tagobjects import TagObject, TagRef, parse_tag_object
 from dvc_modelver.core.verification import Check, Fault, Link, Verified, fault
 from dvc_modelver.errors import ModelverError
-from dvc_modelver.gitio.objects import Objects
 
 _TOGETHER = 250
 """Versions that are read ahead together."""
@@ -125,8 +124,7 @@ class _Run:
         self._since_fresh += len(refs)
         if self._since_fresh > _FRESH:
             self._since_fresh = 0
-            self.project.objects.close()
-            self.project.objects = Objects(self.project.repository.git)
+            self.project.forget_objects()
         commits = [ref.target or "" for ref in refs]
         with suppress(ModelverError, ValueError):  # objects that cannot be read are met again where they can be named
             read_ahead(self.project, name, commits)
