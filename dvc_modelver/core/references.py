@@ -31,6 +31,8 @@ class Reference:
 
 def parse_reference(text: str) -> Reference:
     """Raises `BadInput` when `text` cannot name a model, version or stage."""
+    if "://" in text:  # whole, so that the words about it can hide a password before its `@`
+        check_name(text)
     name, at, version = text.partition("@")
     if at:
         check_name(name)

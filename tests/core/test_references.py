@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dvc_modelver.core.references import Reference, canonical_name, parse_reference, resolve_version
+from dvc_modelver.core.text import redact
 from dvc_modelver.errors import BadInput, NotFound
 from tests.core.builders import Tags, v
 
@@ -120,3 +121,13 @@ def test_a_model_without_a_latest() -> None:
     tags("churn@v1.0.0!")
     with pytest.raises(NotFound, match="withdrawn"):
         resolve_version(tags.registry().model("churn"), parse_reference("churn@latest"))
+
+
+@pytest.mark.parametrize(
+    "text", ["https://user:pw@host", "https://user:1234@host@v1.0.0", "https://user:pw@host/x#prod"]
+)
+def test_a_url_is_refused_whole(text: str) -> None:
+    """So that what is said can hide the password in front of the `@`."""
+    with pytest.raises(BadInput) as caught:
+        parse_reference(text)
+    assert "user" not in redact(str(caught.value))
