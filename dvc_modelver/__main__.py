@@ -18,6 +18,8 @@ if sys.path and sys.path[0] in ("", os.getcwd()):
 
 _FAST = ("git-hook", "merge-driver")
 """Commands for git, not for people: they do without typer, which would be most of their time."""
+_WITH_AN_END = frozenset({"dvc", "joblib"})
+"""Modules that have threads, files and processes of their own to close."""
 
 
 def for_git(words: Sequence[str]) -> int:
@@ -34,26 +36,36 @@ def _cards() -> CardCommands:
     return cardhooks
 
 
-def _leave(status: int) -> NoReturn:
-    """End the process without taking the interpreter apart, which is a seventh of a hook's time."""
-    # DVC has threads and files of its own to close.
-    if "dvc" in sys.modules:
-        sys.exit(status)
-    from contextlib import suppress
+def _open_streams() -> None:
+    """Give the null device to a stdin, stdout or stderr that is closed (`>&-`, some daemons).
 
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            stream.flush()
+    The next file to be opened would take its number, and read or keep what is meant for the stream.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which is a tenth of a command's time."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError):  # nobody reads it any more
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    if not _WITH_AN_END.isdisjoint(sys.modules):
+        sys.exit(status)
     os._exit(status)
 
 
 def start() -> None:
     """What the installed `modelver` script calls."""
+    _open_streams()
     if sys.argv[1:2] and sys.argv[1] in _FAST:
         _leave(for_git(sys.argv[1:]))
-    from dvc_modelver.cli.main import entry_point
+    from dvc_modelver.cli.main import run
 
-    entry_point()
+    _leave(run())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -154,11 +155,12 @@ def _put(stream: Any, text: str) -> None:
     try:
         stream.write(line)
         stream.flush()
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # the reader has left (`modelver list | head`): nothing is wrong
+        if stream is sys.stdout:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     except OSError:
         if stream is not sys.stderr:
-            raise  # an answer that nobody gets is a failure; words for people that nobody sees are none
+            raise  # an answer that found no room is a failure; words for people that nobody sees are none
 
 
 def complain(error: ModelverError, as_json: bool) -> None:
@@ -167,7 +169,8 @@ def complain(error: ModelverError, as_json: bool) -> None:
     say(f"error: {message}")
     say(f"hint: {hint}")
     if as_json:
-        emit({"error": {"code": int(error.code), "kind": error.kind, "message": message, "hint": hint}})
+        with suppress(OSError):  # it may be that very answer that could not be written
+            emit({"error": {"code": int(error.code), "kind": error.kind, "message": message, "hint": hint}})
 
 
 def _on_a_line(text: str) -> str:
@@ -187,8 +190,9 @@ class Bar:
             return
         self.shown = percent
         text = f"{percent:3d} %  {safe(what)}"[:100] if done < total else ""
-        sys.stderr.write(f"\r\033[K{text}")
-        sys.stderr.flush()
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.flush()
 
 
 def ask(question: str, yes: bool, what_if_not: str) -> None:

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,8 +53,6 @@ def main(argv: Sequence[str], cards: Callable[[], CardCommands] = no_cards) -> i
     except KeyboardInterrupt:
         say("error: interrupted")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        return int(ExitCode.OK)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         return _complain(EnvironmentProblem(f"{error.strerror or error}{where}"))
@@ -67,10 +66,11 @@ def _call(args: Sequence[str], cards: Callable[[], CardCommands]) -> Call:
 
 
 def say(text: str) -> None:
-    """A line on stderr, whatever its encoding can show."""
+    """A line on stderr, whatever its encoding can show; that nobody reads it changes nothing that a hook decides."""
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(redact(safe(text)).encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write(redact(safe(text)).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stderr.flush()
 
 
 def _complain(error: ModelverError) -> int:
