@@ -1,4 +1,4 @@
-"""Files of per-sample predictions: which of a commit are such, and their bytes as columns.  Pure: bytes to types."""
+"""Files of per-sample predictions: their bytes as columns.  Pure: bytes to types."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ import io
 import json
 import math
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dvc_modelver.core.declarations import Declared
-from dvc_modelver.core.recipe import Recipe
 from dvc_modelver.dvcio import paths
-from dvc_modelver.dvcio.locate import Commit, is_directory
-from dvc_modelver.dvcio.measures import Listing, projects
 
 if TYPE_CHECKING:
     from dvc_modelver.core.predictions import Predictions
@@ -30,9 +25,6 @@ _MAX_JSON = 8_000_000
 """Commas of a JSON file: bounds what its values take in memory."""
 _MAX_TEXT = 1000
 """Characters of a label, prediction or id."""
-_MAX_LISTED = 1000
-"""Of a directory with more files none is looked for."""
-_NAME = re.compile(r"(.*[_.-])?predictions|predictions[_-].*", re.IGNORECASE | re.DOTALL)
 _LABEL = ("label", "y_true", "true", "actual", "target", "ground_truth", "expected", "y")
 _PREDICTION = ("prediction", "y_pred", "pred", "predicted", "predicted_label", "output")
 _SCORE = ("score", "probability", "proba", "y_score", "y_prob", "prob")
@@ -54,61 +46,6 @@ class ReadPredictions:
     predictions: Predictions | None
     note: str | None = None
     """Why there are none, or which column was left out."""
-
-
-# Which files --------------------------------------------------------------------------------------------------------
-
-
-def is_predictions(path: str) -> bool:
-    """Whether a file is one of predictions by its name: `predictions.csv`, `test_predictions.jsonl`, ..."""
-    stem, suffix = posixpath.splitext(posixpath.basename(path))
-    return suffix.lower() in _READERS and _NAME.fullmatch(stem) is not None
-
-
-def predictions_paths(
-    commit: Commit, declared: Declared, recipe: Recipe, *, listing: Listing | None = None
-) -> tuple[str, ...]:
-    """The model's own files of predictions, sorted: outputs of its steps and of those that evaluate it, and what
-    its `dvc.yaml` names as metric or plot and no stage of another model writes.
-
-    Args:
-        listing: asked for the files of directories in DVC's cache, small ones only.
-
-    Raises `BadInput` when a `dvc.yaml` or `dvc.lock` is broken, or a listing is hostile.
-    """
-    outs = [out for step in (*recipe.steps, *recipe.evaluation) for out in step.outs if not paths.is_url(out.path)]
-    found = {out.path for out in outs if is_predictions(out.path) and not is_directory(out)}
-    for out in outs if listing is not None else ():
-        if is_directory(out) and (out.files or _MAX_LISTED) < _MAX_LISTED and listing is not None:
-            names = (name for name in listing(out) or () if is_predictions(name))
-            found.update(f"{out.path}/{name}" for name in names)
-    for path in _named(commit, declared):
-        located = commit.find(path, declared.file)
-        if located is None or located.stage is None:
-            found.add(path)
-    return tuple(sorted(found))
-
-
-def _named(commit: Commit, declared: Declared) -> Iterator[str]:
-    """Those that stand at the top of the project's `dvc.yaml` files."""
-    for pipeline in projects(commit, declared):
-        for written in (*pipeline.project.metrics, *_plotted(pipeline.project.plots)):
-            path = paths.resolve(pipeline.directory, written)[0] if is_predictions(written) else None
-            if path is not None and not paths.is_url(path):
-                yield path
-
-
-def _plotted(raw: object) -> Iterator[str]:
-    """Names of plots, which may be files, and the files that their axes name."""
-    for entry in raw if isinstance(raw, list) else [raw]:
-        plots = entry if isinstance(entry, Mapping) else {entry: None}
-        for name, options in plots.items():
-            axes = [options.get(axis) for axis in ("x", "y")] if isinstance(options, Mapping) else []
-            files = [file for axis in axes if isinstance(axis, Mapping) for file in axis]
-            yield from (text for text in (name, *files) if isinstance(text, str))
-
-
-# Reading ------------------------------------------------------------------------------------------------------------
 
 
 def read_predictions(data: bytes, path: str) -> ReadPredictions:

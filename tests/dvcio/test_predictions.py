@@ -14,7 +14,8 @@ from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.predictions import Predictions
 from dvc_modelver.dvcio import predictions as module
 from dvc_modelver.dvcio.locate import Commit
-from dvc_modelver.dvcio.predictions import is_predictions, predictions_paths, read_predictions
+from dvc_modelver.dvcio.predictionfiles import is_predictions, predictions_paths
+from dvc_modelver.dvcio.predictions import read_predictions
 from dvc_modelver.dvcio.recipe import recipe_of
 from tests.dvcio.trees import MemoryTree
 

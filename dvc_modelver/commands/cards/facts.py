@@ -391,8 +391,6 @@ class CardSource:
 
 def read_base(project: Project, facts: CardFacts, at_hand: Bytes) -> CardFacts | None:
     """The facts of the version before, from the commit that the card names; None when that is not in this clone."""
-    from dvc_modelver.cards.document import parse_card
-    from dvc_modelver.cards.readback import said_of_model
     from dvc_modelver.dvcio.project import declared_one
 
     commit = facts.named.base_commit
@@ -409,9 +407,16 @@ def read_base(project: Project, facts: CardFacts, at_hand: Bytes) -> CardFacts |
             with suppress(ModelverError):
                 found = source.complete(found, [Need.MEASURES])
         card = tree.read(project.config.cards.path_of(facts.name))
-        return replace(found, model=said_of_model(parse_card(card)) if card is not None else None)
+        return replace(found, model=_said_of_model(card) if card is not None else None)
     except BadInput:
         return None
+
+
+def _said_of_model(card: bytes) -> ModelDescription | None:
+    from dvc_modelver.cards.document import parse_card
+    from dvc_modelver.cards.readback import said_of_model
+
+    return said_of_model(parse_card(card))
 
 
 def _parsed(path: str, data: bytes) -> TrainingEnvironment | None:

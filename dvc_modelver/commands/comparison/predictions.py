@@ -56,7 +56,7 @@ def predictions_of(source: CardSource, at_hand: Bytes, tree: Tree) -> Found:
 
 def paths_of_predictions(source: CardSource, at_hand: Bytes) -> tuple[str, ...]:
     """Where the model's own predictions files are, as far as listings are at hand.  Raises `BadInput` as above."""
-    from dvc_modelver.dvcio.predictions import predictions_paths
+    from dvc_modelver.dvcio.predictionfiles import predictions_paths
 
     listing = partial(_listing, at_hand)
     return predictions_paths(source.commit, source.declared, source.recipe, listing=listing)

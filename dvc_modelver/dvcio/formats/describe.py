@@ -136,10 +136,10 @@ def _pickle(source: Source, head: bytes, name: str) -> Found:
 
 
 def _compressed(source: Source, head: bytes, name: str) -> Found:
-    from dvc_modelver.dvcio.formats import pickles
-
     known = next((compression for magics, compression in COMPRESSIONS if head.startswith(magics)), None)
     if known is not None:
+        from dvc_modelver.dvcio.formats import pickles
+
         default = _opaque_pickle(known.name) if name.endswith(_PICKLED) else _unknown(known.name)
         cursor = InflatedCursor(source, known)
         return _guarded(lambda: pickles.describe_compressed(cursor, known.name), default)
