@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -329,9 +330,61 @@ def test_garbage_and_recovery_are_those_of_the_command(
         repo.doctor(dry_run=True)
 
 
+def test_verdicts_are_those_of_the_commands(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Gate, validation and guard: the same verdict and the same rows, from objects and from JSON."""
+    top = dvc_repo.path
+    gated, said = (
+        repo.gate("churn", against="prod"),
+        modelver("gate", "churn", "--against", "prod", "--json", cwd=top, code=None),
+    )
+    assert (gated.ok, gated.ok) == (said.json["ok"], said.code == 0)
+    frame = gated.to_frame()
+    assert frame[["metric", "rule", "ok"]].to_dict("records") == [
+        {key: row[key] for key in ("metric", "rule", "ok")} for row in said.json["rules"]
+    ]
+    assert repo.update_reference("churn", against="prod", reference="reference.json").changed
+    assert repo.gate("churn", reference=Path("reference.json")).to_frame()["ok"].tolist() == frame["ok"].tolist()
+
+    (top / "old.csv").write_text("id,x\n1,2\n2,3\n")
+    (top / "new.csv").write_text("id,x\n1,2\n1,\n")
+    assert repo.write_profile("old.csv", "old.profile.json").changed
+    assert repo.validate(top / "old.csv", profile="old.profile.json", id=["id"]).ok
+    bad = repo.validate("new.csv", profile="old.profile.json", id=["id"])
+    words = ["new.csv", "--profile", "old.profile.json", "--id", "id", "--json"]
+    found = modelver("validate", *words, cwd=top, code=1).json["findings"]
+    assert not bad.ok
+    assert bad.to_frame()[["rule", "seen", "count"]].to_dict("records") == [
+        {key: row[key] for key in ("rule", "seen", "count")} for row in found
+    ]
+
+    (top / "live.json").write_text(json.dumps({"auc": 0.01}))
+    guarded = repo.guard("churn", "prod", "live.json", rollback=True, dry_run=True)
+    answer = modelver("guard", "churn", "--stage", "prod", "--metrics", "live.json", "--json", cwd=top, code=1).json
+    assert (guarded.ok, str(guarded.version)) == (answer["ok"], answer["version"]) == (False, "v0.1.0")
+    assert not guarded.to_frame()["ok"].all()
+    with pytest.raises(BadInput):
+        repo.guard("churn", "prod", "live.json", push=True)
+
+
+def test_experiments_are_those_of_the_command(repo: mv.Repository, dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """A row for each experiment and for each version beside them, with their metrics and params."""
+    git = dvc_repo.git
+    git("switch", "-q", "--detach")
+    commit = dvc_repo.fake_train(9)
+    git("switch", "-q", "main")
+    git("update-ref", f"refs/exps/{git.rev()[:2]}/{git.rev()[2:]}/pale-moon", git.rev(commit))
+    said = modelver("list", "churn", "--experiments", "--json", cwd=git).json["experiments"][0]
+    (one,) = repo.experiments("churn").models
+    assert [e.ref for e in one.experiments] == [e["experiment"] for e in said["experiments"]] == ["pale-moon"]
+    frame = repo.experiments().to_frame()
+    assert list(frame["ref"]) == ["churn@v0.1.0", "churn@v0.2.0", "pale-moon"]
+    assert list(frame["gate"])[:2] == [None, None]
+    assert frame["metrics.metrics.json:auc"].notna().all()
+
+
 def test_every_command_has_a_method() -> None:
     """What the command line can do with a repository, the API can; what needs a terminal it leaves out."""
     from dvc_modelver.cli.main import COMMANDS
 
-    elsewhere = {"init", "run", "demo", "hooks", "card", "gate", "guard", "validate", "pipeline"}
+    elsewhere = {"init", "run", "demo", "hooks", "card", "pipeline"}
     assert [name for name in COMMANDS if name not in elsewhere and not hasattr(mv.Repository, name)] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from dvc_modelver.api.checking import Checking
+from dvc_modelver.api.judging import Judging
 from dvc_modelver.api.reading import Reading
 from dvc_modelver.api.tracing import Tracing
 from dvc_modelver.api.writing import Writing
@@ -27,7 +28,7 @@ def open(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | None = 
     return Repository(Path(path), dict(os.environ) if env is None else env)
 
 
-class Repository(Reading, Tracing, Checking, Writing):
+class Repository(Reading, Tracing, Checking, Judging, Writing):
     """One repository.  Every method reads the refs anew; errors are subclasses of `dvc_modelver.errors.ModelverError`.
 
     A context manager, for symmetry with other resources: nothing is held between calls.

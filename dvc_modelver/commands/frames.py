@@ -24,12 +24,12 @@ def framed(kind: type[Framed], value: Any) -> Framed:
     return kind(**{field.name: getattr(value, field.name) for field in fields(value)})
 
 
-def _frame(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
-    """Also without rows it has its columns; two columns may have one name."""
+def frame(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
+    """Rows under named columns: it has them also without rows, and two may have one name."""
     import pandas as pd
 
-    frame: pd.DataFrame = pd.DataFrame([list(row) for row in rows], columns=list(columns))
-    return frame
+    made: pd.DataFrame = pd.DataFrame([list(row) for row in rows], columns=list(columns))
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class FramedComparison(Comparison):
         """
         refs = [point.ref for point in self.points]
         deltas = [f"delta {ref}" for ref in refs[1:]]
-        return _frame(["section", "file", "key", "changed", "better", *refs, *deltas], self._rows(len(deltas)))
+        return frame(["section", "file", "key", "changed", "better", *refs, *deltas], self._rows(len(deltas)))
 
     def _rows(self, others: int) -> Iterator[Sequence[object]]:
         none = [None] * others
@@ -78,11 +78,11 @@ class FramedLineage(Lineage):
         """One row for each node; `origin.*` are of the commit that first produced it, `details` a mapping."""
         names = ("id", "kind", "label", "path", "digest", "size")
         origin = ("origin.commit", "origin.author", "origin.email", "origin.at", "origin.path")
-        return _frame((*names, *origin, "returned", "details"), map(_node, self.nodes))
+        return frame((*names, *origin, "returned", "details"), map(_node, self.nodes))
 
     def edges_frame(self) -> pd.DataFrame:
         """One row for each edge, from cause to effect: `from` and `to` are ids of nodes, and its `kind`."""
-        return _frame(("from", "to", "kind"), ((edge.source, edge.target, edge.kind.value) for edge in self.edges))
+        return frame(("from", "to", "kind"), ((edge.source, edge.target, edge.kind.value) for edge in self.edges))
 
 
 def _node(node: Node) -> Sequence[object]:
@@ -107,7 +107,7 @@ class FramedImpact(Impact):
     def unknown_frame(self) -> pd.DataFrame:
         """One row for each thing that keeps a version from being ruled out; look here before you trust silence."""
         rows = ((u.name, u.version and str(u.version), u.path, u.digest, u.reason) for u in self.unknown)
-        return _frame(("name", "version", "path", "digest", "reason"), rows)
+        return frame(("name", "version", "path", "digest", "reason"), rows)
 
 
 def _affected(rows: Sequence[Affected]) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def _affected(rows: Sequence[Affected]) -> pd.DataFrame:
         (a.name, str(a.version), a.stages, a.withdrawn, a.path, {value.path: value.value for value in a.values})
         for a in rows
     )
-    return _frame(("name", "version", "stages", "withdrawn", "path", "values"), found)
+    return frame(("name", "version", "stages", "withdrawn", "path", "values"), found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class FramedMetricLine(MetricLine):
     def to_frame(self) -> pd.DataFrame:
         """One row for each version: when it was released (UTC), its commit, the value, and the delta to the last."""
         rows = ((str(m.version), m.at, m.commit, m.value, m.delta, m.withdrawn) for m in self.versions)
-        return _frame(("version", "created_at", "commit", "value", "delta", "withdrawn"), rows)
+        return frame(("version", "created_at", "commit", "value", "delta", "withdrawn"), rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ class FramedReproduction(Reproduced):
         output's path, a metric's name, a fact), `recorded`, `rebuilt` (of the environment: what is here), and `match`:
         `within` the tolerance, or `different`.
         """
-        return _frame(("section", "stage", "file", "key", "recorded", "rebuilt", "match"), self._differences())
+        return frame(("section", "stage", "file", "key", "recorded", "rebuilt", "match"), self._differences())
 
     def _differences(self) -> Iterator[Sequence[object]]:
         different = Match.DIFFERENT.value
@@ -156,4 +156,4 @@ class FramedReproduction(Reproduced):
     def stages_frame(self) -> pd.DataFrame:
         """One row for each pipeline stage that was to run: its `state`, and how many of its outputs differ."""
         rows = ((s.name, s.state.value, sum(not output.same for output in s.outputs)) for s in self.rebuilt.stages)
-        return _frame(("stage", "state", "differ"), rows)
+        return frame(("stage", "state", "differ"), rows)
