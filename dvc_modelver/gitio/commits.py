@@ -30,7 +30,7 @@ from dvc_modelver.gitio.placing import (
     write_file,
 )
 from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
-from dvc_modelver.gitio.refs import current_branch
+from dvc_modelver.gitio.refs import checked_out, current_branch
 from dvc_modelver.gitio.repository import Repository
 from dvc_modelver.gitio.worktree import read_changes
 
@@ -139,7 +139,7 @@ def look_before(repository: Repository, files: Files, gone: Collection[str] = ()
     Raises `Refused` where that would write outside the work tree, or over a file that Git does not keep.
     """
     root, git = _work_tree(repository), repository.git
-    head = git.line("rev-parse", "--verify", "HEAD")
+    head, branch = checked_out(git)
     kept = _entries(git, head, [path for path in files if os.path.lexists(root / path)])
     leaving = {path for path, data in files.items() if data is None and path in kept}.union(gone)
     folders: dict[str, None] = {}
@@ -151,7 +151,7 @@ def look_before(repository: Repository, files: Files, gone: Collection[str] = ()
             folders |= {parent: None for parent in parents_of(path) if not is_folder(root / parent)}
     return Before(
         head=head,
-        branch=current_branch(git),
+        branch=branch,
         files=tuple((path, "" if data is None else blob_id(data, head)) for path, data in files.items()),
         folders=tuple(folders),
     )
@@ -350,10 +350,9 @@ def _few_of(paths: Sequence[str], most: int = 200) -> Iterator[Sequence[str]]:
 
 def _is_ours(git: GitProcess, before: Before, commit: str) -> bool:
     """Whether `commit` is what we made on `before`: one step that puts our bytes, and nothing else."""
-    if _parents(git, commit) != [before.head]:
-        return False
+    parents, changed = _made(git, commit)
     ours = dict(before.files)
-    return all(ours.get(path) == blob for path, blob in _changed(git, before.head, commit).items())
+    return parents == [before.head] and all(ours.get(path) == blob for path, blob in changed.items())
 
 
 def _staged(git: GitProcess, paths: Sequence[str]) -> Mapping[str, str]:
@@ -389,22 +388,21 @@ def _entries(git: GitProcess, commit: str, paths: Sequence[str]) -> Mapping[str,
     return found
 
 
-def _parents(git: GitProcess, commit: str) -> Sequence[str]:
-    return git.line("rev-list", "--parents", "-n", "1", commit).split()[1:]
-
-
-def _changed(git: GitProcess, old: str, new: str) -> Mapping[str, str]:
-    """Path -> its blob in `new`, empty where it is gone, of every file that differs."""
-    fields = git.text("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
+def _made(git: GitProcess, commit: str) -> tuple[Sequence[str], Mapping[str, str]]:
+    """The parents of a commit; and path -> its blob, empty where it is gone, of every file that differs from one."""
+    words = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--always", "--pretty=format:%P", commit)
+    parents, _, rest = git.text("diff-tree", *words).partition("\n")
+    fields = rest.split("\0")
     heads = (head.split(" ") for head in fields[0:-1:2])
-    return {path: "" if head[1] == "000000" else head[3] for head, path in zip(heads, fields[1::2], strict=True)}
+    changed = {path: "" if head[1] == "000000" else head[3] for head, path in zip(heads, fields[1::2], strict=True)}
+    return parents.rstrip("\0").split(), changed
 
 
 def _check_commit(git: GitProcess, old: str, new: str, files: Files) -> None:
     """`new` is one commit on `old` that differs in exactly `files`, with exactly these bytes."""
-    changed = _changed(git, old, new)
+    parents, changed = _made(git, new)
     others = changed.keys() - files.keys()
-    if _parents(git, new) != [old] or others:
+    if parents != [old] or others:
         raise Refused(f"something else got into the commit: {', '.join(sorted(others)) or 'another parent'}")
     for path, data in files.items():
         if changed.get(path) != ("" if data is None else blob_id(data, old)):

@@ -168,3 +168,9 @@ def current_branch(git: GitProcess) -> str | None:
     if done.status not in (0, 1):
         raise failure(done, "symbolic-ref")
     return done.stdout.decode("utf-8", "surrogateescape").strip() or None
+
+
+def checked_out(git: GitProcess) -> tuple[str, str | None]:
+    """The commit that HEAD names, and the branch as `current_branch` has it.  Raises `GitFailed` before the first."""
+    commit, _, branch = git.line("rev-parse", "HEAD", "--symbolic-full-name", "HEAD").partition("\n")
+    return commit, None if branch == "HEAD" else branch
