@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dvc_modelver.core.environment import Environment
     from dvc_modelver.core.facts import ArtifactFacts, Values
     from dvc_modelver.core.recipe import Shape
+    from dvc_modelver.core.tables import TableProfile
 
 
 class Need(str, Enum):
@@ -84,7 +85,9 @@ class CardFacts:
     model: ModelDescription | None = None
     """None until its bytes were looked at, where they are not at hand, and where nobody keeps them."""
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    """Path of data -> its shape, where it could be told."""
+    """Path of data -> its shape, where it could be told and no profile tells it."""
+    profiles: Mapping[str, TableProfile] = field(default_factory=dict)
+    """Path of data -> the profile that is tied to its bytes, once it was read."""
     plots: tuple[PlotFile, ...] = ()
     metric_digests: Mapping[str, str] = field(default_factory=dict)
     """Metrics file -> digest, of those that DVC keeps instead of Git; in `metrics` only when they are at hand."""
@@ -92,6 +95,8 @@ class CardFacts:
     """Path and digest of the environment document, when DVC keeps it instead of Git."""
     signature_digest: str | None = None
     """Of the signature file beside the model."""
+    profile_digests: Mapping[str, str] = field(default_factory=dict)
+    """Path of data -> digest of the profile that is tied to its bytes, read or not."""
     plot_digests: Mapping[str, str] = field(default_factory=dict)
     """What `cards.plots` names -> digest of its data and options."""
     absent: tuple[str, ...] = ()

@@ -79,13 +79,18 @@ def _usage(facts: CardFacts) -> object:
 
 
 def _data(facts: CardFacts) -> object:
+    profiles = [dict(facts.profile_digests)] if facts.profile_digests else []
+    return [*_made_of(facts), *profiles]
+
+
+def _made_of(facts: CardFacts) -> list[object]:
     return [facts.recipe, facts.artifact.source.value, facts.artifact.path, facts.artifact.output]
 
 
 def _changes(facts: CardFacts) -> object:
     if facts.named.base is None:
         return facts.named
-    own = [_plain(facts.params), _measured(facts) or [_plain(facts.metrics), dict(facts.directions)], _data(facts)]
+    own = [_plain(facts.params), _measured(facts) or [_plain(facts.metrics), dict(facts.directions)], _made_of(facts)]
     environment = facts.environment.digest if facts.environment is not None else None
     return [facts.named, own, facts.environment_digest or environment, _model(facts)]
 

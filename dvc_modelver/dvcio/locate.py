@@ -139,11 +139,15 @@ class Commit:
 
     def near(self, path: str, near: str) -> Located | None:
         """What names the bytes at exactly `path` in the `dvc.yaml` at `near`, or in `PATH.dvc`; no tree is walked."""
-        pipeline = self.pipeline(near) if near.endswith("dvc.yaml") else None
-        found = None if pipeline is None else self._in_lock(pipeline, path)
+        found = self.written(path, near)
         if found is not None or paths.is_url(path):
             return found
         return next((out for out in self.dvc_outputs(f"{path}.dvc") if out.output.path == path), None)
+
+    def written(self, path: str, near: str) -> Located | None:
+        """The pipeline stage of the `dvc.yaml` at `near` that wrote exactly `path`."""
+        pipeline = self.pipeline(near) if near.endswith("dvc.yaml") else None
+        return None if pipeline is None else self._in_lock(pipeline, path)
 
     def _in_lock(self, pipeline: Pipeline, path: str) -> Located | None:
         for written in self._written(pipeline, path):

@@ -24,6 +24,7 @@ from dvc_modelver.core.environment import Environment, Gpu, LockFile, Package
 from dvc_modelver.core.facts import ArtifactFacts, Output, Source
 from dvc_modelver.core.recipe import Input, Kind, Origin, Recipe, Shape, Step
 from dvc_modelver.core.secrets import redact_text, scan
+from dvc_modelver.core.tables import ColumnProfile, TableProfile
 from dvc_modelver.core.text import one_line, safe
 from tests.cards import values
 from tests.cards.values import HOSTILE, literal
@@ -154,6 +155,10 @@ def full_of(text: str) -> Iterator[CardFacts]:
         variables={text: text},
     )
     feature = Feature(name=text, type=text, shape=(text, 3))
+    columns = (
+        ColumnProfile(name=text, type="date", nulls=1, minimum=text, maximum=text),
+        ColumnProfile(name=text, type=text, nulls=0, distinct=2, minimum=1.5, mean=2),
+    )
     model = ModelDescription(
         format="joblib",
         status=Status.CODE_CAPABLE,
@@ -175,6 +180,7 @@ def full_of(text: str) -> Iterator[CardFacts]:
         named=Named(version=text or "v1.0.0"),
         model=model,
         shapes={f"{text}1": Shape(rows=10, width=2)},
+        profiles=dict.fromkeys((f"{text}1", f"{text}2", text), TableProfile(rows=3, columns=columns)),
     )
     yield facts
     own = replace(facts.artifact, path=text or "m")
@@ -228,7 +234,7 @@ def escaped(text: str, limit: int = 300) -> str:
     return one_line(redact_text(hidden(text, limit)))
 
 
-DETAILS = re.compile(r"<details>\n<summary>[\w ,()]+</summary>\n")
+DETAILS = re.compile(r"<details>\n<summary>(?:[\w ,()]+|Columns of <code>[^<>\n]*</code> \([\d,]+\))</summary>\n")
 
 
 def check_shape(text: str) -> None:
@@ -358,8 +364,12 @@ def test_values_read_literally(value: str) -> None:
         return
     ran = " && ".join(line.strip() for line in text.replace("\\\n", " ").split("\n") if line.strip())
     assert shown(RENDERS["pipeline"](facts))[1] == [cut, escaped(ran, 120) or "-"]
-    paths = [row[0] for row in shown(RENDERS["data"](facts)) if row[0] != "Path"]
+    data_rows = shown(RENDERS["data"](facts))
+    paths = [row[0] for row in data_rows if len(row) <= 5 and row[0] != "Path"]
     assert sorted(paths) == sorted(escaped(f"{text}{n}") for n in ("", 1, 2, 3, 4))
+    columns = [row for row in data_rows if len(row) == 7 and row[0] != "Column"]
+    assert [row[0] for row in columns] == [escaped(text, 120)] * len(columns)
+    assert len(columns) == 6
     inputs = shown(RENDERS["signature"](facts))[1]
     assert inputs[:2] == [cut, cut]
     properties = dict(shown(RENDERS["artifact"](facts))[1:8])
@@ -419,6 +429,35 @@ def test_data_says_what_and_where_from() -> None:
         ["data/test.csv", "md5:0123456789ab", "900 B", "written by pipeline stage prepare"],
         ["https://example.com/labels.csv", "md5:0123456789ab", "900 B", "outside the repository"],
     ]  # fmt: skip
+
+
+def test_columns_as_they_were_profiled() -> None:
+    """Each table's once, below those of paths; numbers and dates, and of any other cell nothing."""
+    columns = (
+        ColumnProfile(
+            name="age", type="integer", nulls=1200, distinct=None, minimum=0, maximum=10**21, mean=37.123456789
+        ),
+        ColumnProfile(
+            name="at", type="date", nulls=0, distinct=2, minimum="2024-01-01", maximum="2024-01-02T03:04:05Z"
+        ),
+        ColumnProfile(name="who", type="text", nulls=0, distinct=2, minimum="Ada", maximum=7),
+    )
+    profiles = {
+        "data/raw.csv": TableProfile(rows=9, columns=columns),
+        "data/test.csv": TableProfile(rows=1, columns=()),
+    }
+    text = data.render(replace(FACTS, profiles=profiles, shapes={"data/raw.csv": Shape(rows=1, width=1)}))
+    times = "\N{MULTIPLICATION SIGN}"
+    assert shown(text)[1][3] == f"9 {times} 3"
+    assert [row[3] for row in shown(text) if row[0] == "data/test.csv"] == [f"1 {times} 0"]
+    assert text.count("<summary>Columns of <code>data/raw.csv</code> (3)</summary>") == text.count("<details>") == 1
+    last = shown(text.partition("<details>")[2])
+    assert last == [
+        ["Column", "Type", "Missing", "Distinct", "Smallest", "Largest", "Mean"],
+        ["age", "integer", "1,200", "many", "0", "1000000000000000000000", "37.1235"],
+        ["at", "date", "0", "2", "2024-01-01", "2024-01-02T03:04:05Z", "-"],
+        ["who", "text", "0", "2", "-", "-", "-"],
+    ]
 
 
 def test_imported_from_a_url() -> None:

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dvc_modelver.cards.facts import CardFacts, Named, Need, PlotFile, TrainingEnvironment
 from dvc_modelver.commands.bytes_at_hand import Bytes
+from dvc_modelver.commands.cards.tabular import CardTables
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
-from dvc_modelver.core.recipe import Kind, Recipe, Shape
+from dvc_modelver.core.recipe import Recipe
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.facts import artifact_facts
@@ -112,6 +112,7 @@ class CardSource:
             metric_digests=digests,
             environment_digest=kept,
             signature_digest=None if signature is None else signature[1],
+            profile_digests={path: f"{profile.digest}" for path, profile in self._tables.profiles.items()},
             plot_digests={plot.label: self._plot_digest(plot) for plot in self._plots},
             absent=(*absent, *gone),
         )
@@ -289,7 +290,7 @@ class CardSource:
         if Need.MODEL in wanted and (verified or self.model_at_hand):
             facts = replace(facts, model=self._described(verified))
         if Need.SHAPES in wanted:
-            facts = replace(facts, shapes=dict(self._shapes()))
+            facts = self._with_tables(facts)
         if Need.PLOTS in wanted:
             facts = replace(facts, plots=tuple(self._drawn()))
         if Need.BASE in wanted:
@@ -301,7 +302,7 @@ class CardSource:
         """Whether this clone has the bytes and commits that `needs` name, of those that are not fetched."""
         tests = {
             Need.MODEL: lambda: verified or self.model_at_hand,
-            Need.SHAPES: lambda: all(place is not None for _, place in self._tables()),
+            Need.SHAPES: lambda: self._tables.are_at_hand(),
             Need.BASE: lambda: named.base_commit is None or self.project.objects.commit(named.base_commit) is not None,
         }
         return all(tests[need]() for need in needs if need in tests)
@@ -366,27 +367,22 @@ class CardSource:
         data = self.tree.read(known[0]) if output is None else self.at_hand.blob(output)
         return parse_signature(data, name=known[0]) if data is not None else None
 
-    def _shapes(self) -> Iterator[tuple[str, Shape]]:
-        from dvc_modelver.dvcio.shapes import shape_of
+    # Tables of data ---------------------------------------------------------------------------------------------
 
-        for path, place in self._tables():
-            shape = shape_of(place, path, place.stat().st_size) if place is not None else None
-            if shape is not None:
-                yield path, shape
+    @cached_property
+    def _tables(self) -> CardTables:
+        files = [pipeline.file for pipeline in projects(self.commit, self.declared)]
+        return CardTables(self.commit, self.recipe, self.at_hand, files)
 
-    def _tables(self) -> Iterator[tuple[str, Path | None]]:
-        """The data whose rows can be counted, and where the cache has it."""
-        from dvc_modelver.dvcio.cache import output_id
-        from dvc_modelver.dvcio.shapes import may_be_table
-
-        evaluated = (found for step in self.recipe.evaluation for found in step.inputs if found.kind is not Kind.CODE)
-        for found in (*self.recipe.data, *evaluated):
-            output = found.output
-            if output.digest is None or not output.digest.startswith("md5:") or is_directory(output):
-                continue
-            if may_be_table(output.path, output.size):
-                cache = self.at_hand.cache_of(output.root)
-                yield output.path, cache.find(output_id(output)) if cache is not None else None
+    def _with_tables(self, facts: CardFacts) -> CardFacts:
+        """A profile that cannot be had or read is no reason to write no card."""
+        tables = self._tables
+        if tables.missing:
+            with suppress(ModelverError):
+                _fetch(self.project, tables.missing)
+        for problem in tables.problems():
+            self.project.around.say(f"note: {problem}")
+        return replace(facts, profiles=tables.read_profiles(), shapes=tables.read_shapes())
 
 
 def read_base(project: Project, facts: CardFacts, at_hand: Bytes) -> CardFacts | None:

@@ -19,7 +19,7 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.remembered import write_remembered
 from dvc_modelver.core.trees import Entry, Tree
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Recorded:

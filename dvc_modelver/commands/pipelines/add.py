@@ -20,6 +20,7 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import exclusive, refuse_inside_dvc
 from dvc_modelver.dvcio.dvcyaml import ProjectFile, parse_dvc_yaml
 from dvc_modelver.dvcio.pipelines import NAME, add_stage, find_stage, is_plain_command, render_stage, wrap_stage
+from dvc_modelver.dvcio.profiled import PROFILE_SUFFIX
 from dvc_modelver.dvcio.profiles import table_format
 from dvc_modelver.dvcio.settings import CONFIG_FILE, PYPROJECT
 from dvc_modelver.errors import BadInput, Conflict, EnvironmentProblem, NotFound, Refused
@@ -223,7 +224,7 @@ def _validate(project: Project, request: AddRequest, file: ProjectFile) -> _Made
 
 def _card_data(project: Project, request: AddRequest, file: ProjectFile) -> _Made:
     table = _table(request)
-    out = request.out or f"{table}.profile.json"
+    out = request.out or f"{table}{PROFILE_SUFFIX}"
     words = ["modelver", "validate", table, "--write-profile", out]
     body = {"cmd": shlex.join(words), "deps": [table], "outs": [{out: {"cache": False}}]}
     return _Made(stage=f"card-data-{_stem(PurePosixPath(table).name)}", body=body, out=out)

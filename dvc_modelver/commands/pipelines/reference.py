@@ -19,10 +19,9 @@ from dvc_modelver.core.trees import Tree
 from dvc_modelver.core.validation import Profile
 from dvc_modelver.core.validationrules import parse_profile
 from dvc_modelver.dvcio.locate import Commit
+from dvc_modelver.dvcio.profiled import PROFILE_SUFFIX
 from dvc_modelver.dvcio.profiles import table_format
 from dvc_modelver.errors import BadInput, DataError
-
-PROFILE_SUFFIX = ".profile.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
