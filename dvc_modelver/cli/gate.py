@@ -67,7 +67,12 @@ def run(
         ),
     ] = None,
     refresh: Annotated[
-        bool, typer.Option("--update-reference", help=f"Write that file (default {REFERENCE_FILE}) instead of judging.")
+        bool,
+        typer.Option(
+            "--update-reference",
+            help="Write that file instead of judging; by default the one that the model's pipeline stage reads, "
+            f"else {REFERENCE_FILE}.",
+        ),
     ] = False,
     dry_run: DRY_RUN = False,
 ) -> Answer:
@@ -81,7 +86,7 @@ def run(
       modelver gate churn --against prod --policy gate.yaml --out gate.json
       modelver gate churn --exp wild-fox --against latest --md
       modelver gate churn --update-reference
-      modelver gate churn --reference gate/reference.json --out gate.json
+      modelver gate churn --reference gate/churn.json --out gate/churn-result.json
     """
     request = GateRequest(model=model, rev=rev, exp=exp, against=against, policy=policy, reference=reference, out=out)
     if refresh and (rev, exp, out) != (None, None, None):
@@ -165,5 +170,5 @@ def refreshed_answer(found: Refreshed) -> Answer:
             "steps": [{"do": "write", "target": found.path}] if found.changed else [],
         },
         lines=(one_line(said),),
-        notes=tuple(f"note: {one_line(note, 300)}" for note in reference.notes),
+        notes=tuple(f"note: {one_line(note, 300)}" for note in found.notes),
     )

@@ -357,6 +357,94 @@ def test_the_reference_file_remembers(two_versions: DvcRepo, modelver: Modelver)
     assert "ranker" in modelver("gate", "churn", "--reference", "other.json", cwd=git, code=2).err
 
 
+def staged(repo: DvcRepo, *commands: str, folder: str = "") -> None:
+    """Pipeline stages of these commands, in the root's `dvc.yaml` or in one of its own."""
+    stages = "".join(f"  check-{at}:\n    cmd: {json.dumps(cmd)}\n" for at, cmd in enumerate(commands))
+    place = repo.path / folder / "dvc.yaml"
+    if folder:
+        repo.git.write(f"{folder}/dvc.yaml", f"stages:\n{stages}")
+    else:
+        place.write_text(place.read_text().replace("artifacts:\n", f"{stages}artifacts:\n"))
+
+
+def refreshed(repo: DvcRepo, modelver: Modelver, *words: str, cwd: str = "") -> str:
+    """The file that `--update-reference` would write."""
+    where = repo.path / cwd
+    plan = modelver("gate", "churn", "--update-reference", "--dry-run", "--json", *words, cwd=where).json
+    return str(plan["steps"][0]["target"])
+
+
+def test_the_refreshed_file_is_the_one_that_the_pipeline_reads(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """`pipeline add gate`, then `gate --update-reference`: what it writes is what the stage depends on."""
+    modelver("pipeline", "add", "gate", "churn", "--yes", cwd=dvc_repo.git)
+    modelver("gate", "churn", "--update-reference", cwd=dvc_repo.git)
+    assert "gate/churn.json" in (dvc_repo.path / "dvc.yaml").read_text()
+    assert [path.name for path in (dvc_repo.path / "gate").iterdir()] == ["churn.json"]
+    assert refreshed(dvc_repo, modelver, "--reference", "mine.json") == "mine.json"
+    dvc_repo.git.write("gate/reference.json", "{}")
+    said = modelver("gate", "churn", "--update-reference", cwd=dvc_repo.git)
+    assert "note: gate/reference.json stays as it is; --reference gate/reference.json writes it" in said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "folder", "file"),
+    [
+        ("modelver gate churn --reference=a/b.json", "", "a/b.json"),
+        (
+            "echo x && python -m dvc_modelver gate --policy p.yaml churn --reference 'my file.json' | tee x",
+            "",
+            "my file.json",
+        ),
+        ("modelver gate churn --reference r.json", "sub/dir", "sub/dir/r.json"),
+        ("modelver gate churn --reference ../../r.json", "sub/dir", "r.json"),
+        ("modelver gate churn --reference ../r.json", "", "gate/reference.json"),
+        ("modelver gate churn --reference /etc/passwd", "", "gate/reference.json"),
+        ("modelver gate churn --reference .git/config", "", "gate/reference.json"),
+        ("modelver gate churn", "", "gate/reference.json"),
+        ("modelver gate ranker --reference r.json", "", "gate/reference.json"),
+        ("modelver gate --policy churn other --reference r.json", "", "gate/reference.json"),
+        ("modelver gate ${m} --reference gate/${m}.json", "", "gate/reference.json"),
+        ("modelver gate 'churn --reference r.json", "", "gate/reference.json"),
+        ("modelver gate churn --reference", "", "gate/reference.json"),
+    ],
+)
+def test_which_stage_is_a_gate(dvc_repo: DvcRepo, modelver: Modelver, command: str, folder: str, file: str) -> None:
+    """A command of a stage that judges the model beside a file of the repository; any other is none."""
+    staged(dvc_repo, command, folder=folder)
+    assert refreshed(dvc_repo, modelver) == file
+
+
+def test_seen_from_a_directory_below(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """The file is the stage's, wherever the command is typed."""
+    staged(dvc_repo, "modelver gate churn --reference gate/churn.json")
+    assert refreshed(dvc_repo, modelver, cwd="src") == "../gate/churn.json"
+
+
+def test_a_group_of_gates_is_known_once_it_ran(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """What a template stands for is read from `dvc.lock`."""
+    group = "  gates:\n    foreach: [churn]\n    do:\n      cmd: modelver gate ${item} --reference gate/${item}.json\n"
+    yaml, lock = dvc_repo.path / "dvc.yaml", dvc_repo.path / "dvc.lock"
+    yaml.write_text(yaml.read_text().replace("artifacts:\n", f"{group}artifacts:\n"))
+    assert refreshed(dvc_repo, modelver) == "gate/reference.json"
+    lock.write_text(lock.read_text() + "  gates@churn:\n    cmd: modelver gate churn --reference gate/churn.json\n")
+    assert refreshed(dvc_repo, modelver) == "gate/churn.json"
+
+
+def test_several_gates_of_one_model(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Of one file it is that; of several somebody has to say which, but for the one that always was the default."""
+    words = "modelver gate churn --policy {0}.yaml --reference gate/{0}.json"
+    staged(dvc_repo, words.format("a"), f"{words.format('a')} --out x.json")
+    assert refreshed(dvc_repo, modelver) == "gate/a.json"
+    staged(dvc_repo, words.format("b"), folder="b")
+    failed = modelver("gate", "churn", "--update-reference", cwd=dvc_repo.git, code=2)
+    assert "several files: b/gate/b.json, gate/a.json" in failed.err
+    assert "--reference b/gate/b.json" in failed.err
+    assert refreshed(dvc_repo, modelver, "--reference", "gate/a.json") == "gate/a.json"
+    text = (dvc_repo.path / "dvc.yaml").read_text()
+    (dvc_repo.path / "dvc.yaml").write_text(text.replace("gate/a.json", "gate/reference.json"))
+    assert refreshed(dvc_repo, modelver) == "gate/reference.json"
+
+
 def test_a_reference_file_before_the_first_version(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """A pipeline may have its gate before there is anything to compare with."""
     modelver("gate", "churn", "--update-reference", cwd=dvc_repo.git)

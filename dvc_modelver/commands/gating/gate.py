@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +30,12 @@ from dvc_modelver.core.gate import Ruling, Verdict, judge
 from dvc_modelver.core.gatepolicy import GatePolicy, needs_reference
 from dvc_modelver.core.references import resolve_version
 from dvc_modelver.core.secrets import redact_value
+from dvc_modelver.dvcio.paths import shown
 from dvc_modelver.errors import BadInput, EnvironmentProblem, NotFound, Refused
 from dvc_modelver.gitio.commits import write_file
 
 REFERENCE_FILE = "gate/reference.json"
+"""Where a reference is remembered as long as no pipeline stage reads another file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class Refreshed:
     reference: Reference
     changed: bool
     dry_run: bool
+    notes: tuple[str, ...] = ()
 
 
 def gate(project: Project, request: GateRequest) -> Gated:
@@ -119,16 +122,16 @@ def judge_measured(
 
 
 def update_reference(project: Project, request: GateRequest, *, dry_run: bool = False) -> Refreshed:
-    """Write what the model is compared with to the reference file.
+    """Write what the model is compared with to the reference file: by default the one that its pipeline stage reads.
 
-    Raises as `gate` does, and `Refused` inside a pipeline stage.
+    Raises as `gate` does, `Refused` inside a pipeline stage, and `BadInput` where its stages read several files.
     """
     if _inside_dvc(project):
         raise Refused(
             "a pipeline stage cannot refresh what it depends on",
             hint=f"outside of it: modelver gate {request.model} --update-reference",
         )
-    file = request.reference or REFERENCE_FILE
+    file = request.reference or _staged_file(project, request.model)
     target = target_of(project, file)
     policy = read_policy(project, request.policy)
     name = _name(project, request.model)
@@ -138,7 +141,27 @@ def update_reference(project: Project, request: GateRequest, *, dry_run: bool = 
     changed = target.is_symlink() or not target.is_file() or target.read_bytes() != data
     if changed and not dry_run:
         write_file(target, data)
-    return Refreshed(name=name, path=file, reference=reference, changed=changed, dry_run=dry_run)
+    notes = (*reference.notes, *_left_alone(project, request, file))
+    return Refreshed(name=name, path=file, reference=reference, changed=changed, dry_run=dry_run, notes=notes)
+
+
+def _staged_file(project: Project, model: str) -> str:
+    """The file that the model's gate reads as a pipeline stage; where there is no such stage, `REFERENCE_FILE`."""
+    from dvc_modelver.commands.gating.staged import staged_references
+
+    found = staged_references(project, _name(project, model))
+    if len(found) < 2 or REFERENCE_FILE in found:
+        return found[0] if len(found) == 1 else REFERENCE_FILE
+    raise BadInput(
+        f"the pipeline stages of {model} compare it with several files: {', '.join(map(shown, found[:3]))}",
+        hint=f"--reference {shown(found[0])} names one of them",
+    )
+
+
+def _left_alone(project: Project, request: GateRequest, file: str) -> Iterator[str]:
+    """Who compares with `REFERENCE_FILE` elsewhere has to hear that it is not the one that was written."""
+    if request.reference is None and file != REFERENCE_FILE and (project.around.directory / REFERENCE_FILE).is_file():
+        yield f"{REFERENCE_FILE} stays as it is; --reference {REFERENCE_FILE} writes it"
 
 
 def _name(project: Project, text: str) -> str:
