@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dvc_modelver.dvcio.splice import CannotSplice, splice
@@ -14,6 +15,8 @@ from dvc_modelver.errors import BadInput
 _BARE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@=-]*(?: [A-Za-z0-9_./@=-]+)*\Z", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_-]*\Z", re.ASCII)
 """A pipeline stage's name; DVC allows more."""
+_Addition = tuple[int, int, str]
+"""Line and column, from 0, and what is put in there."""
 _SHELL = frozenset("|&;<>()`\\\"'*?[]#~!\n")
 """What a shell would take for more than a word."""
 
@@ -84,59 +87,122 @@ def _scalar(text: str) -> str:
 
 def is_plain_command(cmd: object) -> bool:
     """Whether a command is one program with its words, so that another can be written before it."""
-    return isinstance(cmd, str) and bool(cmd.strip()) and not _SHELL & set(cmd) and "=" not in cmd.split()[0]
+    return (
+        isinstance(cmd, str) and bool(cmd.strip()) and not _SHELL & set(cmd.rstrip("\n")) and "=" not in cmd.split()[0]
+    )
 
 
 def wrap_stage(data: bytes, stage: str, before: str, out: object, *, name: str) -> bytes:
     """The file with `before` written before the command of a pipeline stage, and one more output.
 
-    Raises `BadInput` when the stage is none that can be changed so by lines.
+    In block and in flow style; every other byte stays.  Raises `BadInput` where that cannot be, and says why.
     """
     old = find_stage(data, stage, name=name)
-    problem = BadInput(
-        f"{name}: the pipeline stage {stage} cannot be changed by lines",
-        hint=f"write '{before}' before its command and {json.dumps(out)} under outs by hand",
-    )
-    if not isinstance(old, dict) or not is_plain_command(old.get("cmd")) or not isinstance(old.get("outs", []), list):
-        raise problem
+    hint = f"write '{before.strip()}' before its command and {json.dumps(out)} under outs by hand"
+    if not isinstance(old, dict) or not is_plain_command(old.get("cmd")) or not isinstance(old.get("outs") or [], list):
+        raise BadInput(f"{name}: the pipeline stage {stage} has no plain command, or no list of outs", hint=hint)
     outs = [*(old.get("outs") or []), out]
+    root = compose_yaml(data, name=name)
     try:
-        changed = _wrapped(data, stage, before, out, name).encode()
+        changed = _wrapped(data.decode("utf-8"), root, stage, before, out).encode()
         found = find_stage(changed, stage, name=name)
         others = [_without(load_yaml(text, name=name), stage) for text in (data, changed)]
+        # The file itself is the judge, so that no layout has to be foreseen.
+        if found == {**old, "cmd": before + str(old["cmd"]), "outs": outs} and others[0] == others[1]:
+            return changed
     except (BadInput, IndexError, KeyError, StopIteration):
-        raise problem from None
-    # The file itself is the judge, so that no layout has to be foreseen.
-    if found != {**old, "cmd": before + str(old["cmd"]), "outs": outs} or others[0] != others[1]:
-        raise problem
-    return changed
+        pass
+    why = _shared(root, stage) or "a line more would mean something else there"
+    raise BadInput(f"{name}: the pipeline stage {stage} cannot be changed by itself: {why}", hint=hint)
 
 
 def _without(whole: Any, stage: str) -> object:
     return {**whole, "stages": {key: value for key, value in whole["stages"].items() if key != stage}}
 
 
-def _wrapped(data: bytes, stage: str, before: str, out: object, name: str) -> str:
-    text = data.decode("utf-8")
+def _wrapped(text: str, root: Any, stage: str, before: str, out: object) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = text.splitlines(keepends=True)
-    entry = _child(_child(compose_yaml(data, name=name), "stages")[1], stage)[1]
-    key, cmd = _child(entry, "cmd")
-    column = key.start_mark.column
-    outs = next(((k, v) for k, v in entry.value if k.value == "outs"), None)
-    items = outs[1].value if outs is not None else []
-    indent = items[0].start_mark.column - 2 if items else column
-    added = [f"{line}{newline}" for line in _item(out, " " * indent)]
-    if outs is None or not items:
-        added = [f"{' ' * column}outs:{newline}", *added]
-    # The lower of the two places first, so that the other's line stays where it is.
-    at = _below(items[-1]) if items else _below(cmd)
-    if not lines[at - 1].endswith("\n"):
-        lines[at - 1] += newline
-    lines[at:at] = added
-    line, start = cmd.start_mark.line, cmd.start_mark.column
-    lines[line] = f"{lines[line][:start]}{before}{lines[line][start:]}"
+    entry = _child(_child(root, "stages")[1], stage)[1]
+    # The lower of the two places first, so that the other's stays where it is.
+    for line, column, words in sorted((_command(entry, lines, before), _output(entry, newline, out)), reverse=True):
+        if line == len(lines) and not lines[-1].endswith("\n"):
+            lines[-1] += newline
+        at = [*lines, ""][line]
+        lines[line : line + 1] = [f"{at[:column]}{words}{at[column:]}"]
     return "".join(lines)
+
+
+def _command(entry: Any, lines: Sequence[str], before: str) -> _Addition:
+    cmd = _child(entry, "cmd")[1]
+    line, column = cmd.start_mark.line, cmd.start_mark.column
+    if cmd.style in ("|", ">"):
+        line = next(at for at in range(line + 1, len(lines)) if lines[at].strip())
+        column = len(lines[line]) - len(lines[line].lstrip())
+    return line, column + (cmd.style in ("'", '"')), before
+
+
+def _output(entry: Any, newline: str, out: object) -> _Addition:
+    """One more output, written as those that are there."""
+    last_key, last = entry.value[-1]
+    key, outs = next(((k, v) for k, v in entry.value if k.value == "outs"), (None, None))
+    if outs is not None and outs.id == "sequence" and outs.flow_style:
+        item = _flow_item(out, (outs.value or [key])[-1])
+        mark = outs.value[-1].end_mark if outs.value else outs.start_mark
+        return (mark.line, mark.column, f", {item}") if outs.value else (mark.line, mark.column + 1, item)
+    if entry.flow_style:
+        name = json.dumps("outs") if _is_quoted(last_key) else "outs"
+        return last.end_mark.line, last.end_mark.column, f", {name}: [{_flow_item(out, last_key)}]"
+    items = outs.value if outs is not None and outs.id == "sequence" else []
+    column = _child(entry, "cmd")[0].start_mark.column
+    indent = items[0].start_mark.column - 2 if items else column
+    head = [f"{' ' * column}outs:"] if outs is None else []
+    added = "".join(f"{line}{newline}" for line in [*head, *_item(out, " " * indent)])
+    line = _below(items[-1]) if items else _below(_child(entry, "cmd")[1]) if key is None else key.end_mark.line + 1
+    return line, 0, added
+
+
+def _flow_item(out: object, beside: Any) -> str:
+    """As an element of `[...]`, quoted where what stands beside it is."""
+    if _is_quoted(beside):
+        return json.dumps(out, ensure_ascii=False)
+    if isinstance(out, str):
+        return _scalar(out)
+    assert isinstance(out, Mapping)
+    flags = ((path, ", ".join(f"{flag}: {json.dumps(on)}" for flag, on in said.items())) for path, said in out.items())
+    return "{" + ", ".join(f"{_scalar(str(path))}: {{{said}}}" for path, said in flags) + "}"
+
+
+def _is_quoted(node: Any) -> bool:
+    """Whether its first word is written as JSON has it."""
+    while node.id != "scalar" and node.value:
+        first = node.value[0]
+        node = first[0] if isinstance(first, tuple) else first
+    return bool(node.id == "scalar" and node.style == '"')
+
+
+def _shared(root: Any, stage: str) -> str | None:
+    """Whether a part of the stage's text is also that of another place, in words."""
+    entry = _child(_child(root, "stages")[1], stage)[1]
+    if entry.id == "mapping" and any(key.value == "<<" for key, _ in entry.value):
+        return "a part of it comes from elsewhere ('<<')"
+    counts = Counter(id(node) for node in _nodes(root))
+    if any(counts[id(node)] > 1 for node in _nodes(entry)):
+        return "it shares text with another place ('&' and '*')"
+    return None
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    """A node and all below it; one that is named again comes once more, what is below it does not."""
+    pending, known = [node], set[int]()
+    while pending:
+        one = pending.pop()
+        yield one
+        if one.id == "scalar" or id(one) in known:
+            continue
+        known.add(id(one))
+        for inner in one.value:
+            pending.extend(inner if isinstance(inner, tuple) else (inner,))
 
 
 def _child(node: Any, name: str) -> tuple[Any, Any]:

@@ -141,18 +141,80 @@ def test_commands_that_cannot_be_wrapped(cmd: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("before", "after"),
     [
-        "stages: {t: {cmd: python t.py, outs: [m]}}\n",
-        "stages:\n  o:\n    cmd: &c python t.py\n  t:\n    cmd: *c\n    outs:\n    - m\n",
-        "stages:\n  t: &x\n    cmd: python t.py\n    outs: [m]\n",
-        "stages:\n  t:\n    cmd: >\n      python t.py\n    outs:\n    - m\n",
+        ("cmd: x\n    outs: [m]\n", "cmd: RUNx\n    outs: [m, OUT]\n"),
+        ("cmd: x\n    outs: [ m.pkl , a b ]  # two\n", "cmd: RUNx\n    outs: [ m.pkl , a b, OUT ]  # two\n"),
+        ("outs: [m,]\n    cmd: x y  # slow\n", "outs: [m, OUT,]\n    cmd: RUNx y  # slow\n"),
+        ("cmd: x\n    outs: []\n", "cmd: RUNx\n    outs: [OUT]\n"),
+        ("cmd: x\n    outs: [ ]\n    deps: [d]\n", "cmd: RUNx\n    outs: [OUT ]\n    deps: [d]\n"),
+        (
+            "cmd: x\n    outs: [\n      m,  # the model\n      é  # last\n    ]\n    deps: [d]\n",
+            "cmd: RUNx\n    outs: [\n      m,  # the model\n      é, OUT  # last\n    ]\n    deps: [d]\n",
+        ),
+        ("cmd: x\n    outs: [{m: {cache: true}}]\n", "cmd: RUNx\n    outs: [{m: {cache: true}}, OUT]\n"),
+        ('cmd: "x"\n    outs: ["m", \'n\']\n', 'cmd: "RUNx"\n    outs: ["m", \'n\', OUT]\n'),
+        ("cmd: 'x y'\n    outs: ['m', \"n\"]\n", "cmd: 'RUNx y'\n    outs: ['m', \"n\", \"OUT\"]\n"),
+        ("{cmd: x, outs: [m]}\n", "{cmd: RUNx, outs: [m, OUT]}\n"),
+        ("{outs: [m], cmd: x}\n", "{outs: [m, OUT], cmd: RUNx}\n"),
+        ("{cmd: x, deps: [d]}\n", "{cmd: RUNx, deps: [d], outs: [OUT]}\n"),
+        ('{"cmd": "x", "deps": ["d"]}\n', '{"cmd": "RUNx", "deps": ["d"], "outs": ["OUT"]}\n'),
+        ("cmd: x\n    outs:\n    deps: [d]\n", "cmd: RUNx\n    outs:\n    - OUT\n    deps: [d]\n"),
+        ("cmd: >-\n      x\n      y\n    outs: [m]\n", "cmd: >-\n      RUNx\n      y\n    outs: [m, OUT]\n"),
+        ("cmd: >\n      x\n    outs:\n    - m\n", "cmd: >\n      RUNx\n    outs:\n    - m\n    - OUT\n"),
+        ("cmd: x\n    outs: [m]", "cmd: RUNx\n    outs: [m, OUT]"),
+        ("cmd: x", "cmd: RUNx\n    outs:\n    - OUT\n"),
     ],
 )
-def test_a_layout_that_lines_cannot_change(text: str) -> None:
-    """Said, never guessed: the file is not changed into one that means something else."""
-    with pytest.raises(BadInput):
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_layouts_that_a_recording_fits_into(before: str, after: str, end: str) -> None:
+    """Flow style, on one line or several, quotes and folded text: two places change, every other byte stays."""
+    head = "# ours\nstages:\n  o: {cmd: a, outs: [b]}\n  t:\n    "
+    after = after.replace("RUN", "modelver run -- ").replace("OUT", "environment.json")
+    old, new = ((head + text).replace("\n", end).encode() for text in (before, after))
+    changed = wrap_stage(old, "t", "modelver run -- ", "environment.json", name="dvc.yaml")
+    assert changed == new
+
+
+def test_an_output_outside_of_the_cache_in_flow_style() -> None:
+    """As its neighbours are written; a whole file of JSON stays JSON."""
+    out = {"environment.json": {"cache": False}}
+    changed = wrap_stage(b"stages: {t: {cmd: x, outs: [m]}}", "t", "modelver run -- ", out, name="dvc.yaml")
+    assert changed == b"stages: {t: {cmd: modelver run -- x, outs: [m, {environment.json: {cache: false}}]}}"
+    text = json.dumps({"stages": {"t": {"cmd": "x", "outs": [{"m": {"cache": False}}]}}}, indent=1).encode()
+    found = json.loads(wrap_stage(text, "t", "modelver run -- ", out, name="dvc.yaml"))
+    assert found == {"stages": {"t": {"cmd": "modelver run -- x", "outs": [{"m": {"cache": False}}, out]}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("stages:\n  o:\n    cmd: &c python t.py\n  t:\n    cmd: *c\n    outs:\n    - m\n", "shares text"),
+        ("stages:\n  o:\n    cmd: a\n    outs: &o [m]\n  t:\n    cmd: b\n    outs: *o\n", "shares text"),
+        ("stages:\n  t: &x\n    cmd: a\n    outs: [m]\n  o: *x\n", "shares text"),
+        ("x: &x {cmd: a}\nstages:\n  t:\n    <<: *x\n    outs: [m]\n", "comes from elsewhere"),
+        ("stages:\n  t:\n    cmd: a\n    outs: ${files}\n", "no list of outs"),
+        ('stages:\n  t:\n    cmd: "\\x61"\n    outs: ~\n', "mean something else"),
+    ],
+)
+def test_a_layout_that_cannot_be_changed(text: str, why: str) -> None:
+    """Said with the reason, never guessed: the file is not changed into one that means something else."""
+    with pytest.raises(BadInput, match=why):
         wrap_stage(text.encode(), "t", "modelver run -- ", "environment.json", name="dvc.yaml")
+
+
+def test_a_recording_that_dvc_would_refuse(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Of a group each stage would write the same file, and so would a second one: said, and nothing is written."""
+    text = "stages:\n  g:\n    matrix: {a: [1, 2]}\n    cmd: x ${item.a}\n    outs: ['m-${item.a}']\n  t: {cmd: x}\n"
+    dvc_repo.git.write("dvc.yaml", f"{text}  u: {{cmd: y}}\n")
+    failed = modelver("pipeline", "add", "environment", "g", "--yes", cwd=dvc_repo.git, code=2)
+    assert "g is a group of pipeline stages, of which each would write environment.json" in failed.err
+    modelver("pipeline", "add", "environment", "t", "--yes", cwd=dvc_repo.git)
+    failed = modelver("pipeline", "add", "environment", "u", "--yes", cwd=dvc_repo.git, code=4)
+    assert "the pipeline stage t writes environment.json already" in failed.err
+    modelver("pipeline", "add", "environment", "u", "--out", "u.environment.json", "--yes", cwd=dvc_repo.git)
+    assert stages(dvc_repo)["u"]["cmd"] == "modelver run --environment u.environment.json -- y"
+    dvc_repo.dvc(["stage", "list"])
 
 
 @pytest.mark.parametrize(

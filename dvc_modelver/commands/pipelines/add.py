@@ -245,6 +245,12 @@ def _wrap(request: AddRequest, data: bytes, file: str) -> tuple[StagePlan, bytes
         raise NotFound(f"{file} has no pipeline stage {stage}", hint="dvc stage list")
     out = request.out or ENVIRONMENT
     before = shlex.join(["modelver", "run", *(["--environment", out] if out != ENVIRONMENT else []), "--"]) + " "
+    project = parse_dvc_yaml(data, file)
+    if project.stages[stage].group:
+        raise BadInput(
+            f"{stage} is a group of pipeline stages, of which each would write {out}",
+            hint="write 'modelver run --environment FILE --' before its command and FILE under its outs, one for each",
+        )
     cmd = found.get("cmd")
     if isinstance(cmd, str) and cmd.startswith("modelver run "):
         return StagePlan(file=file, stage=stage, text=f"    cmd: {cmd}\n", changed=False), data
@@ -253,7 +259,8 @@ def _wrap(request: AddRequest, data: bytes, file: str) -> tuple[StagePlan, bytes
             f"the command of {stage} is more than one program with its words",
             hint=f"write '{before.strip()}' before the one that trains, and {out} under its outs",
         )
-    outs = parse_dvc_yaml(data, file).stages[stage].outs
+    outs = project.stages[stage].outs
+    _refuse_taken(project, out)
     # An output outside of DVC's cache would keep DVC from remembering the runs of a stage whose others are in it.
     kept = not outs or any(one.cached for one in outs)
     item: object = out if kept else {out: {"cache": False}}
