@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dvc_modelver.core.facts import Output
-from dvc_modelver.core.trees import Tree
 from dvc_modelver.dvcio.hashing import new_hasher
 from dvc_modelver.dvcio.locate import Commit, Located
 from dvc_modelver.errors import BadInput
@@ -51,9 +50,14 @@ def is_of(data: bytes, output: Output) -> bool:
 
 
 def _problem(commit: Commit, located: Located, table: Output) -> str | None:
+    output = located.output
     if not _read_by(commit, located, table):
         return f"is not of {table.path} as it is: dvc repro {located.stage}"
-    if not _is_as_written(commit.tree, located.output):
+    if commit.tree.entry(output.path) is None:
+        return None if output.cached else f"is kept neither by Git nor by DVC: git add -f {output.path}"
+    data = commit.tree.read(output.path)
+    # Git may have given a work tree other ends of lines; what DVC's cache keeps is hashed where it is read.
+    if data is None or not (is_of(data, output) or is_of(data.replace(b"\r\n", b"\n"), output)):
         return f"is not as its pipeline stage wrote it: dvc repro {located.stage}"
     return None
 
@@ -65,11 +69,3 @@ def _read_by(commit: Commit, located: Located, table: Output) -> bool:
     if pipeline is None or stage is None or table.digest is None:
         return False
     return any(dep.digest == table.digest and pipeline.full(stage.name, dep.path) == table.path for dep in stage.deps)
-
-
-def _is_as_written(tree: Tree, output: Output) -> bool:
-    """Of a file in Git; what DVC's cache keeps is hashed where it is read."""
-    if tree.entry(output.path) is None:
-        return output.cached
-    data = tree.read(output.path)
-    return data is not None and is_of(data, output)

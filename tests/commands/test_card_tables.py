@@ -128,6 +128,45 @@ def test_a_profile_that_somebody_edited_is_not_used(dvc_repo: DvcRepo, modelver:
     assert f"29 {TIMES} 3" in block(dvc_repo)
 
 
+def test_a_profile_that_git_ignores_is_said(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Nobody else would have it, so the card does not follow it."""
+    profiled(dvc_repo)
+    dvc_repo.git("rm", "-q", "--cached", PROFILE)
+    dvc_repo.git.commit("Ignore the data", {".gitignore": "/data/*.json\n"})
+    said = modelver("card", "update", cwd=dvc_repo.git)
+    assert f"note: {PROFILE} is kept neither by Git nor by DVC: git add -f {PROFILE}" in said.err
+    assert f"29 {TIMES} 3" in block(dvc_repo)
+
+
+def test_windows_line_ends_in_the_work_tree(dvc_repo: DvcRepo, modelver: Modelver, tmp_path: Path) -> None:
+    """What Git made of the profile's line ends on checkout does not make the card out of date."""
+    profiled(dvc_repo, json.dumps(DOCUMENT, indent=1).encode() + b"\n")
+    modelver("card", "update", cwd=dvc_repo.git)
+    dvc_repo.git.commit("The card")
+    clone = without_data(dvc_repo, tmp_path / "clone")
+    clone.git("config", "core.autocrlf", "true")
+    (clone.path / PROFILE).unlink()
+    clone.git("checkout", "--", PROFILE)
+    assert b"\r\n" in (clone.path / PROFILE).read_bytes()
+    assert modelver("card", "check", "--json", cwd=clone.git).json["cards"][0]["problems"] == []
+
+
+def test_in_a_monorepo_below_another_directory(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """The stage may stand in a `dvc.yaml` beside the table, with a working directory of its own."""
+    raw = json.dumps(DOCUMENT).encode()
+    digest = md5((dvc_repo.path / TABLE).read_bytes())
+    stage = "  p:\n    wdir: ..\n    cmd: x\n    deps: [data/prepared.csv]\n"
+    lock = f"schema: '2.0'\nstages:\n  p:\n    cmd: x\n    deps:\n    - path: {TABLE}\n      md5: {digest}\n"
+    files = {
+        "data/dvc.yaml": f"stages:\n{stage}    outs: [{{{PROFILE}: {{cache: false}}}}]\n",
+        "data/dvc.lock": f"{lock}    outs:\n    - path: {PROFILE}\n      hash: md5\n      md5: {md5(raw)}\n",
+        PROFILE: raw.decode(),
+    }
+    dvc_repo.git.commit("Profile", files)
+    modelver("card", "update", cwd=dvc_repo.path / "src")
+    assert f"1,234 {TIMES} 1" in block(dvc_repo)
+
+
 def test_a_file_of_that_name_that_no_stage_wrote_is_not_used(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Nothing ties it to the table."""
     dvc_repo.git.commit("By hand", {PROFILE: json.dumps(DOCUMENT)})
