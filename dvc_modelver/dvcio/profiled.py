@@ -13,6 +13,8 @@ from dvc_modelver.errors import BadInput
 
 PROFILE_SUFFIX = ".profile.json"
 """Behind a table's path: where `pipeline add card-data` has its profile written."""
+MAX_PROFILE = 8 << 20
+"""Bytes: 10,000 columns of numbers take 2.5 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ def _problem(commit: Commit, located: Located, table: Output) -> str | None:
     output = located.output
     if not _read_by(commit, located, table):
         return f"is not of {table.path} as it is: dvc repro {located.stage}"
+    if (output.size or 0) > MAX_PROFILE:
+        return "is too large to be a profile, and not used"
     if commit.tree.entry(output.path) is None:
         return None if output.cached else f"is kept neither by Git nor by DVC: git add -f {output.path}"
     data = commit.tree.read(output.path)

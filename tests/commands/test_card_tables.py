@@ -128,6 +128,23 @@ def test_a_profile_that_somebody_edited_is_not_used(dvc_repo: DvcRepo, modelver:
     assert f"29 {TIMES} 3" in block(dvc_repo)
 
 
+def test_a_profile_that_says_it_is_huge_is_not_fetched(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """It is passed over with a note, whatever the remote has."""
+    raw = profiled(dvc_repo, kept="DVC")
+    edit(dvc_repo.path / "dvc.lock", f"      size: {len(raw)}\n", "      size: 99999999999\n")
+    said = modelver("card", "update", cwd=dvc_repo.git)
+    assert f"note: {PROFILE} is too large to be a profile" in said.err
+    assert not dvc_repo.object_path(md5(raw)).exists()
+    assert f"29 {TIMES} 3" in block(dvc_repo)
+
+
+def test_a_note_is_said_once(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Also by a release, which makes the card on its way."""
+    profiled(dvc_repo, b"{}")
+    said = modelver("release", "churn", "--offline", cwd=dvc_repo.git)
+    assert said.err.count("is no profile of a table") == 1
+
+
 def test_a_profile_that_git_ignores_is_said(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Nobody else would have it, so the card does not follow it."""
     profiled(dvc_repo)

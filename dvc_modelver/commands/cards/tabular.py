@@ -16,14 +16,12 @@ from dvc_modelver.core.facts import Output
 from dvc_modelver.core.recipe import Kind, Recipe, Shape
 from dvc_modelver.dvcio import paths
 from dvc_modelver.dvcio.locate import Commit, is_directory
-from dvc_modelver.dvcio.profiled import Profiled, find_profile, is_of
+from dvc_modelver.dvcio.profiled import MAX_PROFILE, Profiled, find_profile, is_of
 from dvc_modelver.errors import BadInput
 
 if TYPE_CHECKING:
     from dvc_modelver.core.tables import TableProfile
 
-MAX_PROFILE = 8 << 20
-"""Bytes: 10,000 columns of numbers take 2.5 MB."""
 _MAX_COUNT = 1 << 63
 
 
