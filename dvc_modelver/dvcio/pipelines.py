@@ -183,9 +183,14 @@ def _is_quoted(node: Any) -> bool:
 
 def _shared(root: Any, stage: str) -> str | None:
     """Whether a part of the stage's text is also that of another place, in words."""
-    entry = _child(_child(root, "stages")[1], stage)[1]
-    if entry.id == "mapping" and any(key.value == "<<" for key, _ in entry.value):
-        return "a part of it comes from elsewhere ('<<')"
+    merged = "a part of it comes from elsewhere ('<<')"
+    try:
+        entry = _child(_child(root, "stages")[1], stage)[1]
+        _child(entry, "cmd")
+    except StopIteration:
+        return merged
+    if any(key.value == "<<" for key, _ in entry.value):
+        return merged
     counts = Counter(id(node) for node in _nodes(root))
     if any(counts[id(node)] > 1 for node in _nodes(entry)):
         return "it shares text with another place ('&' and '*')"

@@ -193,6 +193,8 @@ def test_an_output_outside_of_the_cache_in_flow_style() -> None:
         ("stages:\n  o:\n    cmd: a\n    outs: &o [m]\n  t:\n    cmd: b\n    outs: *o\n", "shares text"),
         ("stages:\n  t: &x\n    cmd: a\n    outs: [m]\n  o: *x\n", "shares text"),
         ("x: &x {cmd: a}\nstages:\n  t:\n    <<: *x\n    outs: [m]\n", "comes from elsewhere"),
+        ("x: &x {t: {cmd: a}}\nstages:\n  <<: *x\n", "comes from elsewhere"),
+        ("x: &x {stages: {t: {cmd: a}}}\n<<: *x\n", "comes from elsewhere"),
         ("stages:\n  t:\n    cmd: a\n    outs: ${files}\n", "no list of outs"),
         ('stages:\n  t:\n    cmd: "\\x61"\n    outs: ~\n', "mean something else"),
     ],
