@@ -65,7 +65,8 @@ class Change:
 class Staged:
     """The index, and how it differs from HEAD.  A context manager: it may hold a git process.
 
-    When nothing is staged (`pre-commit run --all-files`, CI) every file of the index counts as a change.
+    When nothing is staged and git commits nothing (`pre-commit run --all-files`, CI) every file of the index counts as
+    a change.
     """
 
     def __init__(self, call: Call) -> None:
@@ -74,8 +75,9 @@ class Staged:
         self.git = GitProcess(call.directory, env)
         self.env = call.env
         changes = tuple(parse_raw(self.git.run("diff", *_RAW)))
-        self.everything = not changes
-        self.changes: tuple[Change, ...] = changes if changes else self._all(())
+        # Git names its index to the hooks of a commit: without a change that is another message, or an empty commit.
+        self.everything = not changes and "GIT_INDEX_FILE" not in call.env
+        self.changes: tuple[Change, ...] = self._all(()) if self.everything else changes
         for change in self.changes:
             if change.status == "U":
                 raise Refused(f"{change.path} is in conflict", hint="resolve the merge and git add it")
