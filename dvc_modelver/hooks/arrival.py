@@ -38,8 +38,12 @@ class Arrival:
 FindArrival = Callable[[Objects], Arrival | None]
 
 
-def tell(call: Call, find: FindArrival) -> int:
-    """Say at most two lines on stderr; whatever goes wrong, git's own work is done and stays so."""
+def tell(call: Call, find: FindArrival, *, dvc_hook: str = "") -> int:
+    """Say at most two lines on stderr; whatever goes wrong, git's own work is done and stays so.
+
+    Args:
+        dvc_hook: the hook by which DVC itself, where it is installed, brings the data now.
+    """
     with suppress(ModelverError, OSError, ValueError, RecursionError):
         repository = repository_of(call)
         busy = operation_under_way(repository) is not None or call.env.get("GIT_REFLOG_ACTION", "").startswith("rebase")
@@ -48,17 +52,17 @@ def tell(call: Call, find: FindArrival) -> int:
         with Objects(repository.git) as objects:
             arrival = find(objects)
             if arrival is not None and arrival.old != arrival.new:
-                for line in _lines(repository, objects, arrival):
+                for line in _lines(repository, objects, arrival, dvc_hook):
                     call.say(f"modelver: {one_line(line, _LINE)}")
     return 0
 
 
-def _lines(repository: Repository, objects: Objects, arrival: Arrival) -> Iterator[str]:
+def _lines(repository: Repository, objects: Objects, arrival: Arrival, dvc_hook: str) -> Iterator[str]:
     files = _dvc_files(repository, arrival)
     versions = _versions(repository, objects, arrival.new, bool(files))
     if versions:
         yield f"this is {_some(versions)}"
-    if files and not _dvc_does_it(repository):
+    if files and not (dvc_hook and _dvc_does_it(repository, dvc_hook)):
         verb = "names" if len(files) == 1 else "name"
         yield f"{_some(files)} {verb} other data than before: dvc checkout brings it"
 
@@ -76,14 +80,23 @@ def _dvc_files(repository: Repository, arrival: Arrival) -> list[str]:
     return [name for name in names if name == "dvc.lock" or name.endswith(("/dvc.lock", ".dvc"))]
 
 
-def _dvc_does_it(repository: Repository) -> bool:
-    """Whether DVC's own hook is here, which checks data out by itself."""
-    folder = repository.common_dir / "hooks"
-    scripts = [folder / f"post-checkout{end}" for end in ("", ".legacy", ".before-modelver")]
-    config = (repository.root or folder) / ".pre-commit-config.yaml"
-    return any(b"dvc git-hook post-checkout" in _text(path) for path in scripts) or (
-        b"dvc-post-checkout" in _text(config)
-    )
+def _dvc_does_it(repository: Repository, hook: str) -> bool:
+    """Whether git starts DVC's own hook, which checks data out by itself."""
+    folder = _hooks_folder(repository)
+    scripts = [_text(folder / f"{hook}{end}") for end in ("", ".legacy", ".before-modelver")]
+    if folder.name == "_":  # husky's own files start those beside
+        scripts.append(_text(folder.parent / hook))
+    if any(f"dvc git-hook {hook}".encode() in script for script in scripts):
+        return True
+    config = _text((repository.root or folder) / ".pre-commit-config.yaml")
+    return f"dvc-{hook}".encode() in config and any(b"pre-commit" in script for script in scripts)
+
+
+def _hooks_folder(repository: Repository) -> Path:
+    """Where git looks for hooks; in a linked worktree git finds no name for a folder that is not there."""
+    done = repository.git.complete("rev-parse", "--path-format=absolute", "--git-path", "hooks")
+    found = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return Path(found) if done.status == 0 and found else repository.common_dir / "hooks"
 
 
 def _text(path: Path) -> bytes:

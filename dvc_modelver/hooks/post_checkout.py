@@ -13,7 +13,7 @@ def run(call: Call) -> int:
     """Always 0.  The arguments are the old HEAD, the new one, and `1` for a branch or `0` for single files."""
     if len(call.args) != 3 or call.args[2] != _WHOLE_TREE or call.args[0] == call.args[1]:
         return 0
-    return tell(call, lambda objects: _arrival(call.args, objects))
+    return tell(call, lambda objects: _arrival(call.args, objects), dvc_hook="post-checkout")
 
 
 def _arrival(args: tuple[str, ...], objects: Objects) -> Arrival | None:

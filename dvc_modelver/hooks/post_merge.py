@@ -1,4 +1,7 @@
-"""post-merge: which version a merge or a pull has led to, and whether its data is here; else silent."""
+"""post-merge: which version a merge or a pull has led to, and whether its data is here; else silent.
+
+DVC has no hook for merges: the data that a pull brings has to be asked for.
+"""
 
 from __future__ import annotations
 

@@ -134,3 +134,26 @@ def test_a_hook_that_fails_keeps_its_status(repo: DvcRepo) -> None:
     kept.write_text("#!/bin/sh\nexit 3\n")
     kept.chmod(0o755)
     assert said(repo.git, "checkout", "churn@v0.1.0", code=1) == ["modelver: this is churn@v0.1.0", NEEDS]
+
+
+def test_beside_dvcs_own_hook(repo: DvcRepo) -> None:
+    """DVC's hook brings the data at a checkout and not at a merge, nor where git does not start it: that is told."""
+    kept = repo.path / ".git/hooks/post-checkout.before-modelver"
+    kept.write_text("#!/bin/sh\n: exec dvc git-hook post-checkout $@\n")
+    kept.chmod(0o755)
+    assert said(repo.git, "checkout", "-b", "old", "churn@v0.1.0") == ["modelver: this is churn@v0.1.0"]
+    assert said(repo.git, "merge", "--ff-only", "main") == ["modelver: this is churn@v0.2.0", NEEDS]
+    shutil.copytree(repo.path / ".git/hooks", repo.path / ".git/mine")
+    (repo.path / ".git/mine" / kept.name).unlink()
+    repo.git("config", "core.hooksPath", ".git/mine")
+    assert said(repo.git, "checkout", "churn@v0.1.0")[-1] == NEEDS
+
+
+def test_beside_dvcs_hook_for_pre_commit(repo: DvcRepo) -> None:
+    """A configuration that names DVC's hook brings no data before pre-commit is installed for checkouts."""
+    repo.git.write(".pre-commit-config.yaml", "repos: [{repo: dvc, hooks: [{id: dvc-post-checkout}]}]\n")
+    assert said(repo.git, "checkout", "churn@v0.1.0")[-1] == NEEDS
+    kept = repo.path / ".git/hooks/post-checkout.before-modelver"
+    kept.write_text("#!/bin/sh\n# pre-commit's\n")
+    kept.chmod(0o755)
+    assert NEEDS not in said(repo.git, "checkout", "main")
