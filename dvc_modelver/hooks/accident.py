@@ -88,7 +88,9 @@ def _big_models(
     staged: Staged, suspects: Sequence[Change], tracked: Mapping[str, tuple[str, bool]]
 ) -> Iterator[Finding]:
     """Models that are new in Git and large; those that DVC's files say to keep in Git (`cache: false`) are meant."""
-    sizes = read_sizes(staged, [change for change in suspects if change.status == "A"])
+    moved = {change.old.oid for change in staged.changes if change.status == "D"}
+    new = [change for change in suspects if change.status == "A" and change.new.oid not in moved]
+    sizes = read_sizes(staged, new)
     big = [change for change in suspects if sizes.get(change.new.oid, 0) >= BIG]
     big = [change for change in big if _owner(tracked, change.path) is None]
     if not big or staged.everything:  # what is in Git already is there on purpose

@@ -19,6 +19,8 @@ from dvc_modelver.hooks.staged import Staged
 
 _TEMPLATE = re.compile(r"\$\{.*?\}", re.DOTALL)
 _ABSENT = object()
+_FILTERS = ("filter", "ident", "working-tree-encoding")
+"""Attributes by which the work tree has other bytes than Git, beside line ends."""
 
 
 def check_dvc_file(commit: Commit, file: str) -> Iterator[Finding]:
@@ -139,6 +141,9 @@ class _Check:
         for file, key in _written_params(definition):
             if key not in stage.values.get(file, {}) and not any(mark in key for mark in "*["):
                 yield self.finding(f"stage {stage.name} has not run with {file}: {key}", self.repro(stage.name))
+        whole = _whole_params(definition)
+        for file in sorted(whole - set(stage.values)):
+            yield self.finding(f"stage {stage.name} has not run with {file}", self.repro(stage.name))
         for file, locked in stage.values.items():
             full = self.pipeline.full(stage.name, file)
             if full is None or paths.is_url(full):
@@ -148,6 +153,9 @@ class _Check:
                 if any(change.path == full and change.status == "D" for change in self.staged.changes):
                     yield self.finding(f"stage {stage.name} reads {full}, which goes", f"git restore --staged {full}")
                 continue
+            new = staged if file in whole and isinstance(staged, Mapping) else ()
+            for key in (str(key) for key in new if key not in locked):
+                yield self.finding(f"stage {stage.name} has not run with {file}: {key}", self.repro(stage.name))
             for name, value in locked.items():
                 now = _lookup(staged, str(name))
                 if not _same(value, now):
@@ -174,11 +182,17 @@ class _Check:
         for item, verb in (*((dep, "read") for dep in stage.deps), *((out, "wrote") for out in stage.outs)):
             full = self.pipeline.full(stage.name, item.path)
             data = self.commit.tree.read(full) if full is not None and not paths.is_url(full) else None
-            if data is not None and not _holds(item, data):
+            if full is not None and data is not None and not _holds(item, data) and not self.is_filtered(full):
                 yield self.finding(
                     f"stage {stage.name} {verb} another {full} than the one that is staged",
                     f"git add {full}, or {self.repro(stage.name)}",
                 )
+
+    def is_filtered(self, path: str) -> bool:
+        """Whether Git keeps a file in another form (nbstripout, an encoding): DVC hashed what the work tree has."""
+        asked = ("check-attr", "--cached", "-z", *_FILTERS, "--", path)
+        values = self.staged.git.run(*asked).split(b"\0")[2::3]
+        return any(value not in (b"unspecified", b"unset") for value in values)
 
 
 def _holds(item: Item, data: bytes) -> bool:
@@ -247,6 +261,13 @@ def _written_params(definition: Definition) -> Iterator[tuple[str, str]]:
             for key in keys if isinstance(keys, list) else ():
                 if "${" not in f"{file}{key}":
                     yield str(file), str(key)
+
+
+def _whole_params(definition: Definition) -> set[str]:
+    """The params files that a stage names without keys."""
+    raw = definition.body.get("params")
+    rows = (entry for entry in (raw if isinstance(raw, list) else ()) if isinstance(entry, dict))
+    return {str(file) for entry in rows for file, keys in entry.items() if not keys and "${" not in str(file)}
 
 
 def _lookup(values: object, key: str) -> object:

@@ -32,3 +32,54 @@ def test_a_reworded_commit(dvc_repo: DvcRepo) -> None:
     editors = {"GIT_SEQUENCE_EDITOR": "sed -i s/^pick/reword/", "GIT_EDITOR": "sed -i s/^/Re:/"}
     dvc_repo.git("rebase", "-q", "-i", "HEAD~2", env=editors)
     assert [line[:3] for line in dvc_repo.git("log", "-2", "--format=%s").splitlines()] == ["Re:", "Re:"]
+
+
+WHOLE = """\
+stages:
+  score:
+    cmd: "true"
+    params:
+    - extra.yaml:
+"""
+LOCK = "schema: '2.0'\nstages:\n  score:\n    cmd: 'true'\n"
+
+
+@pytest.mark.parametrize(
+    ("locked", "words"),
+    [
+        ("    params:\n      extra.yaml:\n        a: 1\n        b: 2\n", ""),
+        ("    params:\n      extra.yaml:\n        a: 1\n", "has not run with extra.yaml: b"),
+        ("", "has not run with extra.yaml"),
+    ],
+)
+def test_a_params_file_as_a_whole(dvc_repo: DvcRepo, locked: str, words: str) -> None:
+    """A key that is new in a params file which a stage reads as a whole is new to the stage, as DVC says too."""
+    dvc_repo.git("rm", "-q", "dvc.yaml", "dvc.lock")
+    for name, text in (("dvc.yaml", WHOLE), ("dvc.lock", LOCK + locked), ("extra.yaml", "a: 1\nb: 2\n")):
+        dvc_repo.git.write(name, text)
+        dvc_repo.git("add", "--", name)
+    code, said = hook(dvc_repo.git, "dvc-sync")
+    assert (code, words in said) == (int(bool(words)), True)
+
+
+@pytest.mark.parametrize("attribute", ["filter=strip", "working-tree-encoding=UTF-16LE", "ident", "-filter"])
+def test_a_file_that_git_keeps_in_another_form(dvc_repo: DvcRepo, attribute: str) -> None:
+    """DVC hashed what the work tree has: where a filter (nbstripout) lies between, Git's bytes prove nothing."""
+    dvc_repo.git.write(".gitattributes", f"src/*.py {attribute}\n")
+    path, lock = dvc_repo.path / "src/train.py", dvc_repo.path / "dvc.lock"
+    dvc_repo.git("rm", "-q", "--cached", "src/train.py")
+    path.write_text(path.read_text() + "# Another\n", encoding="UTF-16LE" if "UTF" in attribute else None)
+    lock.write_text(f"# Another run\n{lock.read_text()}")
+    dvc_repo.git("add", "-A")
+    assert hook(dvc_repo.git, "dvc-sync")[0] == int(attribute == "-filter")
+
+
+def test_a_big_model_that_is_renamed(dvc_repo: DvcRepo) -> None:
+    """A large model that Git has already is not committed by accident when it gets another name."""
+    header = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (200000,), }"
+    dvc_repo.git.write("big.npy", header.ljust(128) + bytes(1_600_000))
+    dvc_repo.git("add", "big.npy")
+    assert hook(dvc_repo.git, "dvc-sync")[0] == 1
+    dvc_repo.git.commit("On purpose")
+    dvc_repo.git("mv", "big.npy", "large.npy")
+    assert hook(dvc_repo.git, "dvc-sync") == (0, "")
