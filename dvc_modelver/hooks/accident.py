@@ -90,6 +90,7 @@ def _big_models(
     """Models that are new in Git and large; those that DVC's files say to keep in Git (`cache: false`) are meant."""
     moved = {change.old.oid for change in staged.changes if change.status == "D"}
     new = [change for change in suspects if change.status == "A" and change.new.oid not in moved]
+    new = [change for change in new if all(change.path in side for side in staged.merged)] if new else []
     sizes = read_sizes(staged, new)
     big = [change for change in suspects if sizes.get(change.new.oid, 0) >= BIG]
     big = [change for change in big if _owner(tracked, change.path) is None]

@@ -37,6 +37,7 @@ _EMPTY_TREE = {
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
 _KINDS = {40: "sha1", 64: "sha256"}
+_MERGED = "GITHEAD_"
 MAX_BLOB = 64 * 1024 * 1024
 """Bytes of a blob that is read into memory."""
 
@@ -102,6 +103,16 @@ class Staged:
         return IndexTree(self.git, self.changes if self.everything else self._all(self.changes))
 
     @cached_property
+    def merged(self) -> tuple[Mapping[str, Change], ...]:
+        """How the index differs, by path, from each commit that is merged into HEAD; empty where none is."""
+        place = self.git.directory / self.git.line("rev-parse", "--git-path", "MERGE_HEAD")
+        heads = place.read_text(encoding="ascii").split() if place.is_file() else []
+        # pre-merge-commit runs before that file is written: git tells it the commits in names of variables.
+        heads += [key.removeprefix(_MERGED) for key in self.env if key.startswith(_MERGED)]
+        asked = (self.git.complete("diff", *_RAW, head, "--") for head in dict.fromkeys(heads) if _is_oid(head))
+        return tuple({one.path: one for one in parse_raw(done.stdout)} for done in asked if done.status == 0)
+
+    @cached_property
     def root(self) -> Path:
         """Of the work tree: where DVC's configuration and cache are."""
         here = self.git.directory
@@ -118,6 +129,10 @@ class Staged:
     def changed(self, path: str) -> bool:
         """Whether the commit changes the file at `path`."""
         return any(change.path == path for change in self.changes)
+
+
+def _is_oid(text: str) -> bool:
+    return len(text) in _KINDS and not text.strip("0123456789abcdef")
 
 
 def parse_raw(raw: bytes) -> Iterator[Change]:

@@ -57,15 +57,21 @@ def _new_of(staged: Staged, commit: Commit, file: str) -> Iterator[Named]:
     else:
         found = commit.dvc_file(file)
         outputs = [] if found is None or found.imports else [located.output for located in commit.dvc_outputs(file)]
-    old = _digests(staged.tree.blob(before.oid), where) if outputs else frozenset()
+    old = _old_digests(staged, where, before.oid) if outputs else frozenset()
     for output in outputs:
         kept = output.cached and output.digest is not None and output.digest.startswith("md5:")
         if kept and output.digest not in old and not paths.is_url(output.path):
             yield Named(output=output, file=where)
 
 
+def _old_digests(staged: Staged, where: str, oid: str) -> frozenset[str | None]:
+    """What HEAD named, and in a merge what the other sides did."""
+    sides = [side[where].old.oid if where in side else staged.tree.entries[where].oid for side in staged.merged]
+    return frozenset(digest for one in (oid, *sides) for digest in _digests(staged.tree.blob(one), where))
+
+
 def _digests(data: bytes, name: str) -> frozenset[str | None]:
-    """What the file named in HEAD, wherever it was to lie: those bytes are no affair of this commit."""
+    """What the file named, wherever it was to lie: those bytes are no affair of this commit."""
     if not data:
         return frozenset()
     try:

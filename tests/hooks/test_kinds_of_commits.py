@@ -83,3 +83,38 @@ def test_a_big_model_that_is_renamed(dvc_repo: DvcRepo) -> None:
     dvc_repo.git.commit("On purpose")
     dvc_repo.git("mv", "big.npy", "large.npy")
     assert hook(dvc_repo.git, "dvc-sync") == (0, "")
+
+
+@pytest.mark.parametrize("name", ["pre-commit", "pre-merge-commit"])
+def test_a_merge_in_a_clone_without_data(dvc_repo: DvcRepo, name: str) -> None:
+    """What the other side of a merge has named or keeps in Git is no news to it, whoever commits the merge."""
+    git = dvc_repo.git
+    git("checkout", "-q", "-b", "other")
+    dvc_repo.fake_train(9)
+    header = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (200000,), }"
+    git.commit("On purpose", {"big.npy": header.ljust(128) + bytes(1_600_000)})
+    git("checkout", "-q", "-f", "main")
+    git.commit("Beside", {"notes.txt": "x\n"})
+    take_data_away(dvc_repo)
+    install_native(git, name, "dvc-sync")
+    if name == "pre-commit":
+        git("merge", "-q", "--no-commit", "other")
+        code, said = commit(git)
+        assert (code, "neither" in said) == (0, False), said
+    else:
+        git("merge", "-q", "--no-edit", "other")
+    assert len(git("show", "-s", "--format=%P").split()) == 2
+
+
+def test_a_merge_that_names_other_bytes_than_its_sides(dvc_repo: DvcRepo) -> None:
+    """What is staged on top of a merge is this commit's own."""
+    git = dvc_repo.git
+    git("checkout", "-q", "-b", "other")
+    dvc_repo.fake_train(9)
+    git("checkout", "-q", "-f", "main")
+    git("merge", "-q", "--no-commit", "--no-ff", "other")
+    path = dvc_repo.path / "data/raw.csv.dvc"
+    path.write_text(f"outs:\n- md5: {'ab' * 16}\n  size: 3\n  hash: md5\n  path: raw.csv\n")
+    git("add", "-A")
+    code, said = hook(git, "dvc-sync")
+    assert (code, "the bytes of data/raw.csv are neither in the cache nor in a DVC remote" in said) == (1, True)
