@@ -47,7 +47,7 @@ from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import ModelverError, Refused
 from dvc_modelver.gitio.commits import child_commit, commit_only, look_before
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
-from dvc_modelver.gitio.worktree import Uncommitted, read_changes, read_known
+from dvc_modelver.gitio.worktree import Uncommitted, read_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = release_ca
             _say_why(project, plans)
         new = [(m, plan) for m, plan in zip(models, plans, strict=True) if plan.new and request.cards]
         # What people wrote into a card since the last commit goes into the pull request as well.
-        texts = Uncommitted(project.root, read_known(project.repository.git)) if request.prepare else tree
+        texts = Uncommitted(project.root, project.repository.git) if request.prepare else tree
         files = tuple(cards(project, tree, texts, new)) if new else ()
         _refuse_unwritten(project, request, models, plans, files)
         written = tuple(file for file in files if texts.read(file.path) != file.data)

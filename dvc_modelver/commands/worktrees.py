@@ -5,7 +5,7 @@ from __future__ import annotations
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import NotFound
-from dvc_modelver.gitio.worktree import Uncommitted, read_known
+from dvc_modelver.gitio.worktree import Uncommitted
 
 
 def work_tree(project: Project) -> Tree:
@@ -14,4 +14,4 @@ def work_tree(project: Project) -> Tree:
         if project.head is None:
             raise NotFound("there is no commit to look at", hint="git commit")
         return project.tree(project.head)
-    return Uncommitted(project.repository.root, read_known(project.repository.git))
+    return Uncommitted(project.repository.root, project.repository.git)

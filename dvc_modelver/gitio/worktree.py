@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from dvc_modelver.core.trees import Entry, name_filter
@@ -112,18 +113,57 @@ class WorkTree:
 
 
 class Uncommitted(WorkTree):
-    """The work tree as a commit of all of it would be: files that Git tracks or would add, and no others."""
+    """The work tree as a commit of all of it would be: files that Git tracks or would add, and no others.
 
-    def __init__(self, root: Path, known: Sequence[str]) -> None:
+    What a sparse checkout leaves out is such a file too: the commit would hold it as the index does.
+    """
+
+    def __init__(self, root: Path, git: GitProcess) -> None:
+        known = read_known(git)
         super().__init__(root, known)
+        self._git = git
         self._files = frozenset(known)
         parts = (path.split("/") for path in known)
         self._folders = frozenset("/".join(names[:n]) for names in parts for n in range(1, len(names)))
 
+    @cached_property
+    def _left_out(self) -> Mapping[str, Entry]:
+        found = dict(read_left_out(self._git))
+        folders = {path.rpartition("/")[0] for path in found}
+        return {path: Entry("40000", "") for folder in folders for path in (folder, *_above(folder)) if path} | found
+
     def entry(self, path: str) -> Entry | None:
-        return super().entry(path) if path in self._files or path in self._folders else None
+        if path not in self._files and path not in self._folders:
+            return None
+        found = super().entry(path)
+        return found if found is not None else self._left_out.get(path)
+
+    def read(self, path: str) -> bytes | None:
+        found = super().read(path)
+        if found is not None or path not in self._files or (self._root / path).exists():
+            return found
+        left = self._left_out.get(path)
+        return self._git.run("cat-file", "blob", left.oid) if left is not None and _is_regular(left) else None
 
     def files(self, *names: str) -> Iterator[str]:
         # What Git tracks may have been deleted, or be a link.
         found = ((path, self.entry(path)) for path in super().files(*names))
-        return (path for path, entry in found if entry is not None and entry.mode.startswith("100"))
+        return (path for path, entry in found if entry is not None and _is_regular(entry))
+
+
+def read_left_out(git: GitProcess) -> Iterator[tuple[str, Entry]]:
+    """The files that Git is told not to have in the work tree (`git sparse-checkout`), as the index has them."""
+    for row in git.run("ls-files", "-z", "-t", "--stage").decode("utf-8", "surrogateescape").split("\0"):
+        head, _, path = row.partition("\t")
+        if head.startswith("S "):
+            _, mode, oid, _ = head.split(" ")
+            yield path, Entry(mode, oid)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _is_regular(entry: Entry) -> bool:
+    return entry.mode.startswith("100")

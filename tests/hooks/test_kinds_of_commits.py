@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.hooks.precommit_support import commit, hook, install_native
-from tests.support import DvcRepo
+from tests.support import DvcRepo, Modelver
 
 
 def take_data_away(repo: DvcRepo) -> None:
@@ -118,3 +118,20 @@ def test_a_merge_that_names_other_bytes_than_its_sides(dvc_repo: DvcRepo) -> Non
     git("add", "-A")
     code, said = hook(git, "dvc-sync")
     assert (code, "the bytes of data/raw.csv are neither in the cache nor in a DVC remote" in said) == (1, True)
+
+
+def test_a_card_that_a_sparse_checkout_leaves_out(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """The card is brought up to date from the one that the index has: what people wrote into it stays."""
+    git, place = dvc_repo.git, dvc_repo.path / "model_cards/churn.md"
+    modelver("card", "update", cwd=git)
+    text = place.read_text().replace("## Limitations\n", "## Limitations\n\nPeople wrote this.\n")
+    git.commit("The card", {"model_cards/churn.md": text})
+    git("sparse-checkout", "set", "--no-cone", "/*", "!/model_cards/", "!/data/")
+    assert not place.exists()
+    assert "there is no card" not in modelver("card", "check", cwd=git).err
+    assert modelver("card", "update", cwd=git).out == "Every card is up to date.\n"
+    params = dvc_repo.path / "params.yaml"
+    params.write_text(params.read_text().replace("depth: 6", "depth: 7"))
+    git("add", "params.yaml")
+    assert hook(git, "card-update")[0] == 1
+    assert "People wrote this." in place.read_text()

@@ -16,7 +16,7 @@ from dvc_modelver.errors import Refused
 from dvc_modelver.gitio.commits import Before, CardCommit, child_commit, commit_only, look_before, undo_commit
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.repository import Repository, open_repository
-from dvc_modelver.gitio.worktree import Uncommitted, read_known
+from dvc_modelver.gitio.worktree import Uncommitted
 from tests.reliability.tools import changed, fsck, hook, litter, state
 from tests.support import Git, snapshot
 
@@ -320,10 +320,9 @@ def test_a_child_from_below_the_root(repo: Git) -> None:
 def trees(repo: Git) -> Iterator[tuple[Uncommitted, CommitTree]]:
     """The work tree as it is, and the tree of a commit of all of it."""
     git = opened(repo).git
-    known = read_known(git)
     commit = repo.commit("All")
     with Objects(git) as objects:
-        yield Uncommitted(repo.path, known), CommitTree(objects, commit, git)
+        yield Uncommitted(repo.path, git), CommitTree(objects, commit, git)
 
 
 @pytest.fixture
