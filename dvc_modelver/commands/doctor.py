@@ -18,6 +18,7 @@ from dvc_modelver.core.facts import Source
 from dvc_modelver.core.registry import Model, Problem
 from dvc_modelver.core.tagobjects import TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import PREFIX, Event, TagName, parse_tag_name
+from dvc_modelver.core.text import quoted
 from dvc_modelver.core.verification import moved, no_bytes_named, no_commit, record_differs, vanished
 from dvc_modelver.errors import ModelverError
 from dvc_modelver.gitio.refs import read_broken_refs
@@ -63,7 +64,11 @@ def diagnose(project: Project, *, recover: bool = False, dry_run: bool = False) 
         for model in project.registry.models.values():
             problems += _model_problems(project, model, at_hand)
     problems += [
-        Problem(ref=ref, problem="it holds no object id", remedy=f"git update-ref -d '{ref}', then git fetch --tags")
+        Problem(
+            ref=ref,
+            problem="it holds no object id",
+            remedy=f"git update-ref -d {quoted(ref)}, then git fetch --tags",
+        )
         for ref in read_broken_refs(project.repository.git)
     ]
     problems += _vanished(project)
@@ -119,7 +124,7 @@ def _tag_fault(
 ) -> tuple[str, str] | None:
     problem = tag_problem(tag, ref.name, model.name)
     if problem is not None:
-        return problem, f"git tag -d -- '{ref.name}', then fetch or make it again"
+        return problem, f"git tag -d -- {quoted(ref.name)}, then fetch or make it again"
     first = project.seen.oids.get(ref.name)
     if first is not None and first != ref.oid:
         return moved(first)

@@ -21,6 +21,7 @@ from dvc_modelver.core.names import name_problem, near
 from dvc_modelver.core.stages import StageEvent, holder
 from dvc_modelver.core.tagobjects import ReadTags, TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import Event, TagName, looks_meant, parse_tag_name
+from dvc_modelver.core.text import quoted
 from dvc_modelver.core.versions import Key, Version
 from dvc_modelver.errors import DataError, NotFound
 
@@ -331,16 +332,16 @@ class Registry:
         name = parse_tag_name(ref.name)
         if name is None:
             if looks_meant(ref.name):
-                self._complain(ref, "its name is not one of a version or stage", f"git tag -d -- '{ref.name}'")
+                self._complain(ref, "its name is not one of a version or stage", f"git tag -d -- {quoted(ref.name)}")
             return
         problem = name_problem(name.name)
         if problem:
-            self._complain(ref, f"its name cannot be a model's: {problem}", f"git tag -d -- '{ref.name}'")
+            self._complain(ref, f"its name cannot be a model's: {problem}", f"git tag -d -- {quoted(ref.name)}")
         elif ref.target is None:
             self._complain(
                 ref,
                 "a lightweight tag says neither who made it nor what was released",
-                f"git tag -d -- '{ref.name}', then release or promote again",
+                f"git tag -d -- {quoted(ref.name)}, then release or promote again",
             )
         elif name.event is not Event.CREATED:
             self._add_event(name, ref)
@@ -383,4 +384,4 @@ def _twin_problems(model: Model) -> Iterator[Problem]:
     for key, twin in model._twins:
         own = model._releases[key]
         if own.target != twin.target:
-            yield _problem(twin, f"names another commit than {own.name}", f"git tag -d -- '{twin.name}'")
+            yield _problem(twin, f"names another commit than {own.name}", f"git tag -d -- {quoted(twin.name)}")

@@ -31,6 +31,11 @@ def safe_json(text: str) -> str:
     return _unsafe.sub(lambda m: json.dumps(m[0])[1:-1], text)
 
 
+def quoted(word: str) -> str:
+    """`word` between single quotes, so that a command which we show means the same when it is pasted into a shell."""
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """`text` safe and on one line; with `limit`, cut to so many characters with an ellipsis."""
     line = " ".join(safe(text).split())

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.tagobjects import TagObject, TagRef
+from dvc_modelver.core.text import quoted
 from dvc_modelver.core.versions import Version
 
 
@@ -90,7 +91,7 @@ def vanished(name: str, oid: str) -> Fault:
     """A tag that was seen and is gone."""
     return Fault(
         "this clone has seen it, and it is gone",
-        f"git fetch --tags; or, while the object is here, git tag -- '{name}' {oid}",
+        f"git fetch --tags; or, while the object is here, git tag -- {quoted(name)} {oid}",
     )
 
 
@@ -134,11 +135,11 @@ def check_object(ref: TagRef, kind: str | None, intact: bool, tag: TagObject | N
         what = "a lightweight tag: it says neither who made it nor what was released"
         if kind != "commit":
             what = f"it names a {kind}, not a commit"
-        return fault(Link.OBJECT, Fault(what, f"git tag -d -- '{ref.name}', then release again"))
+        return fault(Link.OBJECT, Fault(what, f"git tag -d -- {quoted(ref.name)}, then release again"))
     if tag is None:
         return fault(Link.OBJECT, Fault("the tag object cannot be read", "git fsck --full; git fetch --tags --force"))
     if tag.target_type not in ("commit", "tag"):
-        remedy = f"git tag -d -- '{ref.name}', then fetch or make it again"
+        remedy = f"git tag -d -- {quoted(ref.name)}, then fetch or make it again"
         return fault(Link.OBJECT, Fault(f"it names a {tag.target_type}, not a commit", remedy))
     who = f" by {tag.tagger.name} <{tag.tagger.email}>" if tag.tagger is not None else ""
     return fine(Link.OBJECT, f"annotated tag{who}")
@@ -152,7 +153,7 @@ def check_name(ref: TagRef, tag: TagObject) -> Check:
         Link.NAME,
         Fault(
             f"the tag object was made as {tag.name}: somebody put it under another name",
-            f"do not use it; git tag -d -- '{ref.name}', then git fetch --tags, and ask who made it",
+            f"do not use it; git tag -d -- {quoted(ref.name)}, then git fetch --tags, and ask who made it",
         ),
     )
 

@@ -22,6 +22,8 @@ class PushedTag:
     """What it will be on the remote; empty when it is deleted there."""
     there: str
     """What it is on the remote; empty when the remote has no such tag."""
+    local: str
+    """What is pushed under that name: a full ref, an object id, an expression."""
 
 
 def parse_rows(raw: bytes) -> Iterator[PushedTag]:
@@ -35,7 +37,7 @@ def parse_rows(raw: bytes) -> Iterator[PushedTag]:
             ref = fields[2].removeprefix(PREFIX)
             name = parse_tag_name(ref)
             if name is not None or looks_meant(ref):
-                yield PushedTag(ref, name, _known(fields[1]), _known(fields[3]))
+                yield PushedTag(ref, name, _known(fields[1]), _known(fields[3]), fields[0])
 
 
 def _known(oid: str) -> str:

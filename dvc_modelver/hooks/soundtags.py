@@ -9,7 +9,8 @@ from dvc_modelver.core.declarations import Declared, DeclaredAll
 from dvc_modelver.core.facts import ArtifactFacts, Source
 from dvc_modelver.core.records import Record
 from dvc_modelver.core.tagobjects import TagObject, tag_problem
-from dvc_modelver.core.tags import Event, TagName
+from dvc_modelver.core.tags import PREFIX, Event, TagName
+from dvc_modelver.core.text import quoted
 from dvc_modelver.core.trees import Entry
 from dvc_modelver.core.verification import record_differs
 from dvc_modelver.errors import BadInput, ExitCode, ModelverError
@@ -29,6 +30,13 @@ class TagFault:
     problem: str
     remedy: str
     code: ExitCode = ExitCode.REFUSED
+
+
+def _anew(row: PushedTag) -> str:
+    """What to do instead; a tag of this clone that has the name and is not what is pushed is not to blame."""
+    if row.local != f"{PREFIX}{row.ref}":
+        return "make it with modelver, and push it under its own name"
+    return f"git tag -d -- {quoted(row.ref)}, then make it with modelver"
 
 
 class PushedTags:
@@ -97,7 +105,7 @@ class PushedTags:
             return self._malformed(row)
         wrong = tag_problem(tag, row.ref, row.name.name) or self._record_problem(row.name, tag)
         if wrong is not None:
-            return TagFault(row.ref, wrong, f"git tag -d -- '{row.ref}', then make it with modelver")
+            return TagFault(row.ref, wrong, _anew(row))
         if row.name.event not in _HOLD_BYTES:
             return None
         try:
@@ -135,7 +143,7 @@ class PushedTags:
         if row.name is None:
             return TagFault(row.ref, "that is no name of a version or a stage", "NAME@vX.Y.Z, or NAME#STAGE#N")
         problem = "it is a lightweight tag, which says neither who made it nor what was released"
-        return TagFault(row.ref, problem, f"git tag -d -- '{row.ref}', then make it with modelver")
+        return TagFault(row.ref, problem, _anew(row))
 
     def _is_ours(self, row: PushedTag, oid: str) -> bool:
         """Whether it speaks of an artifact: other tools make tags of such names too (`package@1.2.3`)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -472,3 +473,22 @@ def test_interrupted_while_bytes_are_uploaded(dvc_repo: DvcRepo, modelver: Model
     process.stderr.close()
     assert (process.wait(SECONDS), said) == (130, b"error: interrupted\n")
     assert sorted(dvc_repo.store.rglob("*")) == before
+
+
+def test_a_remedy_can_be_pasted(hooked: Git, modelver: Modelver) -> None:
+    """The command that `doctor` names deletes just that tag, whatever quotes its name has."""
+    name = "m@v1'$(touch${IFS}canary)'"
+    hooked.tag(name, message=None)
+    said = modelver("doctor", cwd=hooked, code=1).out
+    (remedy,) = re.findall(r"git tag -d -- \S+canary\S+", said)
+    subprocess.run(["sh", "-c", remedy], cwd=hooked.path, env=hooked.env, check=True)
+    assert hooked.tags() == ["m@v1.0.0"]
+    assert not (hooked.path / "canary").exists()
+
+
+def test_a_tag_that_is_pushed_under_another_name(hooked: Git) -> None:
+    """Nobody is told to delete the sound tag of this clone whose name was given to another object in the push."""
+    for words in ("m@v1.0.0:refs/tags/m@v2.0.0", "HEAD:refs/tags/m@v2.0.0"):
+        code, said = push(hooked, "origin", words)
+        assert (code != 0, "m@v2.0.0: " in said, "git tag -d -- 'm@v2.0.0'" in said) == (True, True, False)
+        assert "push it under its own name" in said
