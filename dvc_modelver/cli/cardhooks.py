@@ -12,6 +12,7 @@ from dvc_modelver.hooks.call import Call
 from dvc_modelver.hooks.cardcommands import CardUpdate
 from dvc_modelver.hooks.precommit import Finding
 from dvc_modelver.hooks.staged import Staged
+from dvc_modelver.hooks.whereabouts import repository_of
 
 
 def check(call: Call, staged: Staged, config: Config) -> Iterator[Finding]:
@@ -36,4 +37,5 @@ def update(call: Call, staged: Staged) -> CardUpdate:
 
 
 def _project(call: Call, staged: Staged) -> Project:
-    return Project(Surroundings(directory=staged.root, env=scrubbed(call.env), say=call.say))
+    around = Surroundings(directory=staged.root, env=scrubbed(call.env), say=call.say)
+    return Project(around, repository=repository_of(call))

@@ -59,10 +59,14 @@ class Project:
     A context manager: it holds a git process that answers for objects.
     """
 
-    def __init__(self, around: Surroundings, *, foreign: bool = False) -> None:
-        """Raises `BadInput` for a directory that is not there, `EnvironmentProblem` outside any repository."""
+    def __init__(self, around: Surroundings, *, foreign: bool = False, repository: Repository | None = None) -> None:
+        """Raises `BadInput` for a directory that is not there, `EnvironmentProblem` outside any repository.
+
+        Args:
+            repository: where it is known already, and need not be the one that `around.directory` lies in.
+        """
         self.around = around
-        self.repository: Repository = open_repository(around.directory, around.env)
+        self.repository: Repository = repository or open_repository(around.directory, around.env)
         self._scratch: AbstractContextManager[Path] | None = None
         self._models: dict[str, Model] = {}
         self.data_commit: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.hooks.precommit_support import commit, hook, install_native
@@ -135,3 +137,20 @@ def test_a_card_that_a_sparse_checkout_leaves_out(dvc_repo: DvcRepo, modelver: M
     git("add", "params.yaml")
     assert hook(git, "card-update")[0] == 1
     assert "People wrote this." in place.read_text()
+
+
+def test_cards_where_the_git_directory_lies_elsewhere(dvc_repo: DvcRepo, modelver: Modelver, tmp_path: Path) -> None:
+    """With `git --git-dir=PLACE --work-tree=DIR` the cards of that index are judged and brought up to date."""
+    git = dvc_repo.git
+    modelver("card", "update", cwd=git)
+    git.commit("The card")
+    (git.path / ".git").rename(tmp_path / "elsewhere")
+    env = {"GIT_DIR": str(tmp_path / "elsewhere"), "GIT_WORK_TREE": str(git.path)}
+    for name in ("card", "card-update"):
+        assert hook(git, name, env=env)[0] == 0
+    params = git.path / "params.yaml"
+    params.write_text(params.read_text().replace("depth: 6", "depth: 7"))
+    git("add", "params.yaml", env=env)
+    for name in ("card", "card-update"):
+        code, said = hook(git, name, env=env)
+        assert (code, "model_cards/churn.md" in said) == (1, True)
