@@ -328,6 +328,15 @@ def test_a_global_directory(repo: Git, modelver: Modelver, tmp_path: Path) -> No
     assert hooks_of(repo) == {}
 
 
+def test_hooks_that_are_switched_off(repo: Git, modelver: Modelver) -> None:
+    """Where `core.hooksPath` is no directory nobody is told to add a line to a file in it."""
+    repo("config", "core.hooksPath", "/dev/null")
+    modelver("hooks", "install", cwd=repo, code=3)
+    said = modelver("hooks", "status", cwd=repo, code=0).out
+    assert "git config --unset core.hooksPath" in said
+    assert "add to" not in said
+
+
 def test_linked_worktrees_and_directories(repo: Git, modelver: Modelver, tmp_path: Path) -> None:
     """Hooks lie in the directory that all worktrees share, wherever install is started."""
     repo.write("src/x", "")

@@ -114,6 +114,8 @@ def _elsewhere(project: Project, place: HookPlace, files: HookFiles) -> Guard:
 
 def advice(place: HookPlace, name: str) -> str:
     """What makes a hook live in a directory that is not ours to write to."""
+    if place.directory.exists() and not place.directory.is_dir():
+        return "git config --unset core.hooksPath: git starts no hook there"
     return f"add to {place.directory / name}: {line_for(name)}"
 
 
