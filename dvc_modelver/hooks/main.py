@@ -50,6 +50,9 @@ def main(argv: Sequence[str], cards: Callable[[], CardCommands] = no_cards) -> i
         return int(module.run(_call(args, cards)))
     except ModelverError as error:
         return _complain(error)
+    except ImportError as error:
+        hint = f"install it anew in {sys.prefix}"
+        return _complain(EnvironmentProblem(f"this modelver is not whole: {error}", hint=hint))
     except KeyboardInterrupt:
         say("error: interrupted")
         return int(ExitCode.INTERRUPTED)

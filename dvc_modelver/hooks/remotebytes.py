@@ -9,7 +9,7 @@ from pathlib import Path
 from dvc_modelver.core.facts import Output
 from dvc_modelver.dvcio.cache import Cache, ObjectId, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
-from dvc_modelver.errors import DataError, ModelverError
+from dvc_modelver.errors import DataError, EnvironmentProblem, ModelverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class RemoteBytes:
         return found
 
     def _config(self, where: str) -> DvcConfig:
+        if not (self.root / where / ".dvc").is_dir():
+            place = f"{where}/.dvc" if where else ".dvc"
+            hint = "push from a branch, or a sparse checkout, that has it"
+            raise EnvironmentProblem(f"no {place} is checked out to name the DVC remote", hint=hint)
         if where not in self._configs:
             self._configs[where] = read_dvc_config(self.root / where / ".dvc", env=self.env)
         return self._configs[where]

@@ -270,6 +270,36 @@ def test_the_interpreter_is_gone(ada: DvcRepo) -> None:
     assert push(ada.git, "origin", "HEAD:refs/heads/side")[0] == 0
 
 
+def test_the_interpreter_does_not_start(ada: DvcRepo, tmp_path: Path) -> None:
+    """One that is there and cannot be started, as after an upgrade of the system, is told as one that is gone."""
+    python = tmp_path / "python"
+    python.write_text("#!/nowhere/python3.9\n")
+    python.chmod(0o755)
+    script = ada.path / ".git/hooks/pre-push"
+    script.write_text(re.sub("^python=.*$", f"python={python}", script.read_text(), flags=re.MULTILINE))
+    code, said = push(ada.git, "origin", "churn@v0.1.0")
+    assert (code != 0, f"there is no modelver in {python}" in said) == (True, True)
+
+
+def test_a_library_is_gone(ada: DvcRepo, tmp_path: Path) -> None:
+    """When what modelver needs was taken from its environment, that is said, and where; no word of a bug."""
+    (tmp_path / "yaml.py").write_text("raise ModuleNotFoundError(\"No module named 'yaml'\")\n")
+    code, said = push(ada.git, "origin", "churn@v0.1.0", env={"PYTHONPATH": f"{tmp_path}:{ada.git.env['PYTHONPATH']}"})
+    assert code != 0
+    assert "error: this modelver is not whole: No module named 'yaml'" in said
+    assert f"install it anew in {sys.prefix}" in said
+
+
+def test_a_branch_without_dvc(ada: DvcRepo) -> None:
+    """From a branch that has no `.dvc`, such as one of pages, nobody is told to configure a remote anew."""
+    ada.git("checkout", "-q", "--orphan", "pages")
+    ada.git("rm", "-q", "-r", "-f", ".")
+    shutil.rmtree(ada.path / ".dvc")
+    ada.git.commit("Pages", {"index.html": "x"})
+    said = refused(ada.git, "origin", "churn@v0.1.0")
+    assert "no .dvc is checked out to name the DVC remote; push from a branch" in said
+
+
 def test_the_package_is_gone(ada: DvcRepo, tmp_path: Path) -> None:
     """An interpreter without modelver refuses with the same words, without a traceback."""
     (tmp_path / "empty" / "dvc_modelver").mkdir(parents=True)

@@ -55,11 +55,13 @@ if [ -x "$python" ]; then
     printf %s "$rows" | "$python" -c "$start" pre-push "$@"
     status=$?
 fi
-if [ "$status" -eq @NOT_INSTALLED@ ]; then
+case $status in
+@NOT_INSTALLED@ | 126 | 127)
     echo "error: the tags of this push cannot be checked: there is no modelver in $python" >&2
     echo "hint: modelver hooks install, from an environment that has it; git push --no-verify goes without" >&2
     exit 1
-fi
+    ;;
+esac
 exit "$status"
 """
 _INFORMING = """\
