@@ -21,9 +21,10 @@ __all__ = ["Listing", "Measured", "absent_facts", "artifact_facts", "data_of", "
 Listing = Callable[[Output], Mapping[str, str] | None]
 """The files of a tracked directory, path inside it -> md5 in hex; None when its listing is not at hand."""
 
-_LFS = re.compile(
+LFS_POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)"
 )
+"""What Git holds of a file that Git LFS keeps: its sha256 and its size."""
 
 
 def artifact_facts(tree: Tree, declared: Declared | None, *, listing: Listing | None = None) -> ArtifactFacts:
@@ -121,7 +122,7 @@ def _in_git(tree: Tree, known: ArtifactFacts, path: str, entry: Entry) -> Artifa
     data = tree.read(path)
     if data is None:
         return replace(known, source=Source.MISSING, problem=f"{paths.shown(path)} is not a regular file")
-    pointer = _LFS.match(data) if len(data) < 1024 else None
+    pointer = LFS_POINTER.match(data) if len(data) < 1024 else None
     if pointer is not None:
         return replace(known, kind="file", size=min(int(pointer[2]), 2**63), lfs=pointer[1].decode("ascii"))
     digest = hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -70,7 +70,21 @@ def _in_git(staged: Staged, files: list[Change]) -> Iterator[tuple[str, ModelDes
         size = sizes[change.new.oid]
         if size:
             with opened(staged, change.new.oid, size) as source:
-                yield change.path, _look(source, change.name)
+                yield change.path, _look(_smudged(staged, source), change.name)
+
+
+def _smudged(staged: Staged, source: bytes | Path) -> bytes | Path:
+    """The file itself where Git LFS keeps it and this clone has it; else what Git has."""
+    if isinstance(source, bytes) and source.startswith(b"version https://git-lfs"):
+        from dvc_modelver.dvcio.facts import LFS_POINTER
+
+        found = LFS_POINTER.match(source)
+        if found is not None:
+            digest = found[1].decode("ascii")
+            common = Path(staged.git.line("rev-parse", "--path-format=absolute", "--git-common-dir"))
+            place = common / "lfs" / "objects" / digest[:2] / digest[2:4] / digest
+            return place if place.is_file() else source
+    return source
 
 
 def _look(source: bytes | Path, name: str) -> ModelDescription | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 
 from tests.hooks.precommit_support import commit, hook, install_native
-from tests.support import DvcRepo, Modelver
+from tests.support import DvcRepo, Git, Modelver
 
 
 def take_data_away(repo: DvcRepo) -> None:
@@ -154,3 +157,16 @@ def test_cards_where_the_git_directory_lies_elsewhere(dvc_repo: DvcRepo, modelve
     for name in ("card", "card-update"):
         code, said = hook(git, name, env=env)
         assert (code, "model_cards/churn.md" in said) == (1, True)
+
+
+def test_a_model_that_git_lfs_keeps(plain_repo: Git) -> None:
+    """Of a file that Git LFS keeps the index has a pointer: the bytes that it names are judged, where they are here."""
+    data = pickle.dumps(OrderedDict(a=1))
+    digest = hashlib.sha256(data).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(data)}\n"
+    plain_repo.write("model.pkl", pointer)
+    plain_repo("add", "model.pkl")
+    assert hook(plain_repo, "model-format") == (0, "")
+    plain_repo.write(f".git/lfs/objects/{digest[:2]}/{digest[2:4]}/{digest}", data)
+    code, said = hook(plain_repo, "model-format")
+    assert (code, "model.pkl: loading it can run code (pickle" in said) == (1, True)
