@@ -10,7 +10,7 @@ from dvc_modelver.core.config import Config
 from dvc_modelver.gitio.process import scrubbed
 from dvc_modelver.hooks.call import Call
 from dvc_modelver.hooks.cardcommands import CardUpdate
-from dvc_modelver.hooks.precommit import Finding
+from dvc_modelver.hooks.precommit import Finding, word
 from dvc_modelver.hooks.staged import Staged
 from dvc_modelver.hooks.whereabouts import repository_of
 
@@ -24,7 +24,7 @@ def check(call: Call, staged: Staged, config: Config) -> Iterator[Finding]:
             yield Finding(
                 path=f"{report.path}:{found.line}" if found.line is not None else report.path,
                 problem=found.problem,
-                remedy=f"{found.remedy or 'look at it'}, then git add {report.path}",
+                remedy=f"{found.remedy or 'look at it'}, then git add {word(report.path)}",
                 note=note,
             )
 

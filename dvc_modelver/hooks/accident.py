@@ -9,7 +9,7 @@ from dvc_modelver.dvcio.locate import Commit
 from dvc_modelver.errors import BadInput
 from dvc_modelver.hooks.blobs import opened, read_sizes
 from dvc_modelver.hooks.names import may_be_model
-from dvc_modelver.hooks.precommit import Finding
+from dvc_modelver.hooks.precommit import Finding, word
 from dvc_modelver.hooks.staged import Change, Staged
 
 BIG = 1024 * 1024
@@ -48,7 +48,7 @@ def _finding(path: str, output: str, file: str) -> Finding:
     return Finding(
         path=paths.shown(path),
         problem=f"DVC tracks {what} ({file}), and it is about to be committed to Git",
-        remedy=f"git rm --cached {paths.shown(path)}, and name it in .gitignore",
+        remedy=f"git rm --cached {word(path)}, and name it in .gitignore",
     )
 
 
@@ -112,5 +112,6 @@ def _big_models(
             yield Finding(
                 path=path,
                 problem=f"a model ({found.format}, {size / 1e6:.1f} MB) is about to be committed to Git",
-                remedy=f"git rm --cached {path} && dvc add {path}; or declare it under artifacts: if Git is to keep it",
+                remedy=f"git rm --cached {word(path)} && dvc add {word(path)}; or declare it under artifacts: "
+                "if Git is to keep it",
             )

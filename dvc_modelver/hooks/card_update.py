@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dvc_modelver.hooks.call import Call
 from dvc_modelver.hooks.cards import concerns_cards
-from dvc_modelver.hooks.precommit import Finding, report
+from dvc_modelver.hooks.precommit import Finding, report, word
 from dvc_modelver.hooks.staged import Staged
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def run(call: Call) -> int:
 def _findings(staged: Staged, updated: CardUpdate) -> Iterator[Finding]:
     for do, path in updated.steps:
         done = "was brought up to date" if do == "write" else "is not shown any more and was removed"
-        yield Finding(path=path, problem=done, remedy=f"look at it, then git add {path}, and commit again")
+        yield Finding(path=path, problem=done, remedy=f"look at it, then git add {word(path)}, and commit again")
     told = {path for _, path in updated.steps}
     for path in _unstaged(staged, [path for path in updated.cards if path not in told]):
-        yield Finding(path=path, problem="is up to date, but not as it is staged", remedy=f"git add {path}")
+        yield Finding(path=path, problem="is up to date, but not as it is staged", remedy=f"git add {word(path)}")
 
 
 def _unstaged(staged: Staged, places: Sequence[str]) -> Iterator[str]:

@@ -30,6 +30,13 @@ def is_dvc_name(name: str) -> bool:
     return name in ("dvc.yaml", "dvc.lock") or (name.endswith(".dvc") and name != ".dvc")
 
 
+def word(path: str) -> str:
+    """A path as it stands in a command that somebody may paste into a shell."""
+    import shlex
+
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
 def declaring(staged: Staged, *names: str) -> list[bytes]:
     """The texts of all staged files of these names; read in one process."""
     oids = [staged.tree.entries[path].oid for path in staged.tree.files(*names)]

@@ -16,7 +16,7 @@ from dvc_modelver.dvcio.listing import ObjectId, object_id
 from dvc_modelver.dvcio.locate import Commit, lock_of
 from dvc_modelver.dvcio.lock import parse_lock
 from dvc_modelver.errors import BadInput, DataError, EnvironmentProblem
-from dvc_modelver.hooks.precommit import Finding
+from dvc_modelver.hooks.precommit import Finding, word
 from dvc_modelver.hooks.staged import Staged
 
 
@@ -107,7 +107,7 @@ def _check(named: Named, config: DvcConfig, ask: bool) -> Iterator[Finding]:
     except (DataError, BadInput) as error:
         if cache.exists(named.oid):
             yield Finding(
-                path=named.file, problem=f"{path}: {error.message}", remedy=error.hint or f"dvc commit {path}"
+                path=named.file, problem=f"{path}: {error.message}", remedy=error.hint or f"dvc commit {word(path)}"
             )
             return
         lacking = [named.oid]
@@ -118,7 +118,7 @@ def _check(named: Named, config: DvcConfig, ask: bool) -> Iterator[Finding]:
         yield Finding(
             path=named.file,
             problem=f"{part} neither in the cache nor in a DVC remote",
-            remedy=f"dvc commit {path}, or dvc fetch; then git add {named.file}",
+            remedy=f"dvc commit {word(path)}, or dvc fetch; then git add {word(named.file)}",
         )
 
 
@@ -136,10 +136,11 @@ def _elsewhere(named: Named, remote: Remote, lacking: Sequence[ObjectId], ask: b
 
         if set(lacking) <= act.present(remote, lacking):
             return
+    look = f"dvc data status --not-in-remote says whether {remote.name} has it"
     yield Finding(
         path=named.file,
         problem=f"{path} is not in the cache{f', nor in the DVC remote {remote.name}' if ask else ''}",
-        remedy=f"dvc commit {path}" if ask else f"dvc data status --not-in-remote says whether {remote.name} has it",
+        remedy=f"dvc commit {word(path)}" if ask else look,
         note=not ask,
     )
 
@@ -153,10 +154,10 @@ def _work_tree(staged: Staged, named: Named) -> Iterator[Finding]:
         return
     if stat.S_ISREG(state.st_mode) and output.size is not None and state.st_size != output.size:
         path = paths.shown(output.path)
-        how = "dvc repro" if named.file.endswith("dvc.lock") else f"dvc add {path}"
+        how = "dvc repro" if named.file.endswith("dvc.lock") else f"dvc add {word(path)}"
         yield Finding(
             path=named.file,
             problem=f"{path} has {state.st_size} bytes in the work tree, and {output.size} here",
-            remedy=f"{how}, then git add {named.file}; or dvc checkout {path}",
+            remedy=f"{how}, then git add {word(named.file)}; or dvc checkout {word(path)}",
             note=True,
         )

@@ -14,7 +14,7 @@ from dvc_modelver.dvcio.locate import Commit, Pipeline, lock_of
 from dvc_modelver.dvcio.lock import LockedStage, digest_of
 from dvc_modelver.dvcio.yaml12 import conflict
 from dvc_modelver.errors import BadInput
-from dvc_modelver.hooks.precommit import Finding
+from dvc_modelver.hooks.precommit import Finding, word
 from dvc_modelver.hooks.staged import Staged
 
 _TEMPLATE = re.compile(r"\$\{.*?\}", re.DOTALL)
@@ -48,9 +48,8 @@ def check_pipeline(staged: Staged, commit: Commit, file: str) -> Iterator[Findin
         pipeline = commit.pipeline(file)
         if pipeline is None:
             if commit.tree.entry(lock) is not None:
-                yield Finding(
-                    path=lock, problem=f"there is no {file} beside it", remedy=f"git add {file}, or git rm {lock}"
-                )
+                remedy = f"git add {word(file)}, or git rm {word(lock)}"
+                yield Finding(path=lock, problem=f"there is no {file} beside it", remedy=remedy)
             return
         yield from _Check(staged, commit, pipeline).findings()
     except BadInput as error:
@@ -59,7 +58,7 @@ def check_pipeline(staged: Staged, commit: Commit, file: str) -> Iterator[Findin
 
 def _broken(file: str, error: BadInput) -> Finding:
     said = error.message.removeprefix(f"{file}: ")
-    return Finding(path=file, problem=said, remedy=error.hint or f"correct it, then git add {file}")
+    return Finding(path=file, problem=said, remedy=error.hint or f"correct it, then git add {word(file)}")
 
 
 class _Check:
@@ -74,7 +73,7 @@ class _Check:
 
     def findings(self) -> Iterator[Finding]:
         for text in self.pipeline.project.problems:
-            yield self.finding(text, f"correct it, then git add {self.pipeline.file}", path=self.pipeline.file)
+            yield self.finding(text, f"correct it, then git add {word(self.pipeline.file)}", path=self.pipeline.file)
         for name in self.never_run():
             yield self.finding(f"stage {name} is in {self.pipeline.file} and has no entry here", self.repro(name))
         for name in self.pipeline.lock.names:
@@ -95,7 +94,7 @@ class _Check:
     def repro(self, stage: str) -> str:
         where = self.pipeline.directory
         target = f"{self.pipeline.file}:{stage}" if where else stage
-        return f"dvc repro {target}, then git add {self.lock}"
+        return f"dvc repro {word(target)}, then git add {word(self.lock)}"
 
     def never_run(self) -> Iterator[str]:
         names = self.pipeline.lock.names
@@ -151,7 +150,8 @@ class _Check:
             staged = self.read(full)
             if staged is _ABSENT:
                 if any(change.path == full and change.status == "D" for change in self.staged.changes):
-                    yield self.finding(f"stage {stage.name} reads {full}, which goes", f"git restore --staged {full}")
+                    remedy = f"git restore --staged {word(full)}"
+                    yield self.finding(f"stage {stage.name} reads {full}, which goes", remedy)
                 continue
             new = staged if file in whole and isinstance(staged, Mapping) else ()
             for key in (str(key) for key in new if key not in locked):
@@ -185,7 +185,7 @@ class _Check:
             if full is not None and data is not None and not _holds(item, data) and not self.is_filtered(full):
                 yield self.finding(
                     f"stage {stage.name} {verb} another {full} than the one that is staged",
-                    f"git add {full}, or {self.repro(stage.name)}",
+                    f"git add {word(full)}, or {self.repro(stage.name)}",
                 )
 
     def is_filtered(self, path: str) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
+import re
+import subprocess
 from collections import OrderedDict
 from pathlib import Path
 
@@ -170,3 +173,18 @@ def test_a_model_that_git_lfs_keeps(plain_repo: Git) -> None:
     plain_repo.write(f".git/lfs/objects/{digest[:2]}/{digest[2:4]}/{digest}", data)
     code, said = hook(plain_repo, "model-format")
     assert (code, "model.pkl: loading it can run code (pickle" in said) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["a b.bin", "-a.bin", "$(touch canary).bin", "it's.bin"])
+def test_remedies_can_be_pasted(dvc_repo: DvcRepo, name: str) -> None:
+    """Whatever a file is called, the command that takes it out of the index does just that."""
+    git = dvc_repo.git
+    digest = hashlib.md5(b"abc").hexdigest()
+    git.write(f"{name}.dvc", f"outs:\n- md5: {digest}\n  size: 3\n  hash: md5\n  path: {json.dumps(name)}\n")
+    git.write(name, b"abc")
+    git("add", "-f", "--", name, f"{name}.dvc")
+    said = hook(git, "dvc-sync")[1]
+    (remedy,) = re.findall(r"^    (git rm --cached .*), and name it", said, re.MULTILINE)
+    subprocess.run(["sh", "-c", remedy], cwd=git.path, env=git.env, check=True)
+    assert name not in git("ls-files").splitlines()
+    assert not (git.path / "canary").exists()
