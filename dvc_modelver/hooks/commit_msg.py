@@ -11,6 +11,8 @@ from dvc_modelver.hooks.precommit import Finding, report
 
 _SCISSORS = re.compile(r"^.{1,8} -{24} >8 -{24}$", re.MULTILINE)
 """What `git commit --verbose` puts above the diff, which is no part of the message."""
+_NO_EDITOR = ":"
+"""What git exports as GIT_EDITOR when it opens none."""
 _RESERVED = "Modelver-"
 _MAX_BYTES = 1024 * 1024
 
@@ -21,12 +23,16 @@ def run(call: Call) -> int:
         raise BadInput("modelver-commit-msg needs the message's file", hint="pre-commit install --hook-type commit-msg")
     with open(call.directory / call.args[0], "rb") as stream:
         text = stream.read(_MAX_BYTES).decode("utf-8", "replace")
-    return report(call, check_message(text))
+    return report(call, check_message(text, edited=call.env.get("GIT_EDITOR") != _NO_EDITOR))
 
 
-def check_message(text: str) -> Iterator[Finding]:
-    """What is wrong with a commit's message, by line."""
-    cut = _SCISSORS.search(text)
+def check_message(text: str, *, edited: bool = True) -> Iterator[Finding]:
+    """What is wrong with a commit's message, by line.
+
+    Args:
+        edited: an editor was opened: only then git puts a diff below a line of scissors, and cuts there.
+    """
+    cut = _SCISSORS.search(text) if edited else None
     message = text[: cut.start()] if cut else text
     for number, line in enumerate(message.split("\n"), 1):
         if line.startswith(_RESERVED):

@@ -188,3 +188,10 @@ def test_remedies_can_be_pasted(dvc_repo: DvcRepo, name: str) -> None:
     subprocess.run(["sh", "-c", remedy], cwd=git.path, env=git.env, check=True)
     assert name not in git("ls-files").splitlines()
     assert not (git.path / "canary").exists()
+
+
+def test_scissors_in_a_message_that_nobody_edits(plain_repo: Git) -> None:
+    """git keeps what stands below a line of scissors in `commit -m`, so that is looked at as well."""
+    install_native(plain_repo, "commit-msg", "commit-msg")
+    code, said = commit(plain_repo, "--allow-empty", "-m", f"# {'-' * 24} >8 {'-' * 24}\nModelver-Format: 1")
+    assert (code, "lines that begin with Modelver-" in said) == (1, True)
