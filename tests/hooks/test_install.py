@@ -337,6 +337,16 @@ def test_hooks_that_are_switched_off(repo: Git, modelver: Modelver) -> None:
     assert "add to" not in said
 
 
+def test_a_directory_that_looks_like_an_option(repo: Git, modelver: Modelver) -> None:
+    """git starts hooks by the relative path that is set, and `sh` refuses that: told with what mends it."""
+    repo("config", "core.hooksPath", "-x")
+    modelver("hooks", "install", cwd=repo)
+    assert f"git config core.hooksPath {repo.path / '-x'}" in modelver("hooks", "status", cwd=repo, code=1).out
+    repo("config", "core.hooksPath", repo.path / "-x")
+    assert states(modelver, repo)["pre-push"] == "live"
+    assert stops_a_bad_tag(repo)
+
+
 def test_linked_worktrees_and_directories(repo: Git, modelver: Modelver, tmp_path: Path) -> None:
     """Hooks lie in the directory that all worktrees share, wherever install is started."""
     repo.write("src/x", "")

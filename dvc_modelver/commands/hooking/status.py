@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -58,6 +59,9 @@ def _guard(project: Project, place: HookPlace, name: str) -> Guard:
         return _absent(project, name)
     if not _runs(files.top):
         return _said(name, SHADOWED, "its file is not executable, so git passes it by", f"chmod +x {files.top}")
+    if place.setting.startswith("-"):
+        fact = f"core.hooksPath is {place.setting}: sh takes the path of each hook there for an option"
+        return _said(name, BROKEN, fact, f"git config core.hooksPath {shlex.quote(str(place.directory))}")
     if files.is_ours:
         return _ours(project, files)
     if files.top_kind is Kind.CALLS_US:
