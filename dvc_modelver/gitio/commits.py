@@ -225,7 +225,7 @@ def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
             (folder / name).write_bytes(named.encode("utf-8", "surrogateescape"))
         if any(data is not None for data in files.values()):
             spec = f"--pathspec-from-file={folder}/new"
-            git.run("add", "--force", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
+            git.run("add", "--sparse", "--force", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
         spec = f"--pathspec-from-file={folder}/all"
         words = ("commit", "--quiet", "--only", "-F", "-", spec, "--pathspec-file-nul")
         with uninterrupted():
@@ -334,7 +334,7 @@ def _committed(git: GitProcess, paths: Sequence[str]) -> list[str]:
 
 def check_out(git: GitProcess, commit: str, paths: Sequence[str]) -> None:
     """Let git put files of a commit, whatever lies there; without hooks."""
-    _each_few(git, ("checkout", "--quiet", commit, "--"), paths)
+    _each_few(git, ("checkout", "--quiet", "--ignore-skip-worktree-bits", commit, "--"), paths)
 
 
 def _each_few(git: GitProcess, words: Sequence[str], paths: Sequence[str]) -> None:

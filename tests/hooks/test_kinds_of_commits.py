@@ -195,3 +195,19 @@ def test_scissors_in_a_message_that_nobody_edits(plain_repo: Git) -> None:
     install_native(plain_repo, "commit-msg", "commit-msg")
     code, said = commit(plain_repo, "--allow-empty", "-m", f"# {'-' * 24} >8 {'-' * 24}\nModelver-Format: 1")
     assert (code, "lines that begin with Modelver-" in said) == (1, True)
+
+
+def test_a_release_whose_card_a_sparse_checkout_leaves_out(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """The card is committed all the same; when a hook stops that, all is put back and the next release goes through."""
+    git = dvc_repo.git
+    modelver("card", "update", cwd=git)
+    git.commit("The card")
+    dvc_repo.fake_train(9)
+    git("sparse-checkout", "set", "--no-cone", "/*", "!/model_cards/")
+    stopping = install_native(git, "pre-commit", "no-such-hook")
+    modelver("release", "churn", cwd=git, code=3)
+    assert not (git.path / ".git/modelver/journal").exists()
+    stopping.unlink()
+    modelver("release", "churn", cwd=git)
+    assert git("show", "--name-only", "--format=", "HEAD") == "model_cards/churn.md"
+    assert git("status", "--porcelain") == ""
