@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.content import DIRECTORY, FILE, select
 from dvc_modelver.dvcio.hashing import hash_source
 from dvc_modelver.dvcio.listing import ObjectId, check_relpath, format_listing, object_id
+from dvc_modelver.dvcio.paths import parents
 from dvc_modelver.dvcio.progress import Meter
 from dvc_modelver.errors import DataError
 
@@ -163,6 +164,22 @@ def ignored_names(root: Path, place: Path, names: set[str]) -> set[str]:
         below = [name for name in names if (place / name).is_relative_to(directory)]
         ignored.update(name for name in below if spec.match_file((place / name).relative_to(directory).as_posix()))
     return ignored
+
+
+def hidden_files(root: Path, files: Collection[str]) -> set[str]:
+    """Those of `files` (POSIX paths from `root`) that a `.dvcignore` of a folder above them hides from DVC."""
+    folders = {parent for file in files for parent in (*parents(file), "")}
+    hidden: set[str] = set()
+    for folder in folders:
+        rules = root / folder / ".dvcignore"
+        if rules.is_file():
+            import pathspec
+
+            spec = pathspec.GitIgnoreSpec.from_lines(rules.read_text(errors="replace").splitlines())
+            start = f"{folder}/" if folder else ""
+            below = (file for file in files if file.startswith(start))
+            hidden.update(file for file in below if spec.match_file(file.removeprefix(start)))
+    return hidden
 
 
 def _ignore_files(root: Path, place: Path) -> Iterator[tuple[Path, Path]]:

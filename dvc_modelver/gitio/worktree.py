@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from dvc_modelver.core.trees import Entry, name_filter
-from dvc_modelver.gitio.process import GitProcess
+from dvc_modelver.gitio.process import GitProcess, failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ def read_known(git: GitProcess) -> tuple[str, ...]:
     """The files that Git tracks or would add: none that is ignored, none of another repository below this one."""
     raw = git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return tuple(dict.fromkeys(path for path in raw.decode("utf-8", "surrogateescape").split("\0") if path))
+
+
+def read_ignored(git: GitProcess, paths: Sequence[str]) -> frozenset[str]:
+    """Those of `paths` (from the root) that a rule of `.gitignore` names, whether Git tracks them or not."""
+    if not paths:
+        return frozenset()
+    asked = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+    done = git.complete("check-ignore", "--no-index", "-z", "--stdin", stdin=asked, literal=False)
+    if done.status not in (0, 1):
+        raise failure(done, "check-ignore")
+    return frozenset(done.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""}
 
 
 def changes_in(changes: Sequence[Change], paths: Sequence[str]) -> tuple[Change, ...]:
@@ -118,8 +129,8 @@ class Uncommitted(WorkTree):
     What a sparse checkout leaves out is such a file too: the commit would hold it as the index does.
     """
 
-    def __init__(self, root: Path, git: GitProcess) -> None:
-        known = read_known(git)
+    def __init__(self, root: Path, git: GitProcess, without: Collection[str] = ()) -> None:
+        known = [path for path in read_known(git) if path not in without]
         super().__init__(root, known)
         self._git = git
         self._files = frozenset(known)

@@ -287,3 +287,52 @@ def test_bytes_that_only_the_remote_has(released: DvcRepo, modelver: Modelver) -
     lost = {line["command"]: line["loses"] for line in there["lines"]}
     assert lost["dvc gc --workspace"] == []
     assert {loss["places"][0] for loss in lost["dvc gc --workspace --cloud"]} == {"remote store"}
+
+
+@pytest.mark.parametrize("rules", [".dvcignore", ".gitignore", "models/.dvcignore"])
+def test_what_dvc_does_not_look_at_in_the_work_tree(
+    dvc_repo: DvcRepo, modelver: Modelver, tmp_path: Path, rules: str
+) -> None:
+    """A `.dvc` file that the work tree's ignore files hide keeps nothing: no line counts on it."""
+    git = dvc_repo.git
+    git.write("models/old.bin", "old\n")
+    dvc_repo.dvc(["add", "-q", "models/old.bin"])
+    git.write("models/dvc.yaml", "artifacts:\n  old:\n    path: old.bin\n    type: model\n")
+    git.commit("Old")
+    modelver("release", "models:old", "--stage", "prod", cwd=git)
+    before = (git.path / rules).read_text() if (git.path / rules).exists() else ""
+    git.write(rules, before + ("*.dvc\n" if rules.startswith("models/") else "/models/*.dvc\n"))
+    git.commit("Nobody shall look there any more")
+    answer = modelver("verify", "--gc", "--keep", "staged", "--json", cwd=git).json
+    assert names(answer["lines"][0]) == {"models:old@v0.1.0"}
+    assert "--workspace" not in answer["commands"][0]
+    run_line(dvc_repo, answer["commands"][0])
+    assert kept_here(git, modelver) == {"v0.1.0"}
+    run_line(dvc_repo, "dvc gc --workspace")
+    assert kept_here(git, modelver) == set()
+
+
+def test_a_dvc_repository_that_lay_elsewhere(templates: Templates, tmp_path: Path, modelver: Modelver) -> None:
+    """DVC passes over commits where its repository lies elsewhere: no line is said to keep such versions."""
+    plain = templates.plain(tmp_path)
+    store = tmp_path / "store"
+    store.mkdir()
+    plain.write("team/data.txt", "first\n")
+    team = DvcRepo(plain.at("team"), store)
+    team.dvc(["init", "-q", "--subdir"], ["cache", "dir", "-q", str(tmp_path / "shared")], ["add", "-q", "data.txt"])
+    plain.write("team/dvc.yaml", "artifacts:\n  data:\n    path: data.txt\n    type: data\n")
+    plain.commit("Data")
+    modelver("release", "team:data", cwd=plain)
+    plain("mv", "team", "squad")
+    plain.write("squad/data.txt", "second\n")
+    squad = DvcRepo(plain.at("squad"), store)
+    squad.dvc(["add", "-q", "data.txt"])
+    plain.commit("The team is a squad")
+    answer = modelver("verify", "--gc", "--json", cwd=plain, code=1)
+    assert [(one["name"], one["version"]) for one in answer.json["unknown"]] == [("team:data", "v0.1.0")]
+    assert "no DVC repository in team" in answer.json["unknown"][0]["problem"]
+    assert "This keeps" not in modelver("verify", "--gc", cwd=plain, code=1).out
+    first = next((tmp_path / "shared").rglob("260e9ae827821beceeed4104f0ad89"), None)
+    assert first is not None
+    squad.dvc(["gc", "--all-branches", "--all-tags", "--force", "--quiet"])
+    assert not first.exists()

@@ -110,6 +110,12 @@ def _needs(used: Used, model: Model, version: Version, wanted: bool) -> Iterator
     if used.project.objects.commit(commit) != commit:
         raise EnvironmentProblem(f"its commit {commit[:12]} is not here", hint="git fetch --tags --unshallow")
     for root, objects in used.of_version(model.name, commit, tag.record if tag is not None else None).items():
+        if not used.has_root(root):
+            where = root or "the top directory"
+            raise EnvironmentProblem(
+                f"there is no DVC repository in {where} today, and dvc gc passes over commits where it lies elsewhere",
+                hint=f"modelver get {model.name}@{version} -o PATH keeps its bytes outside of DVC",
+            )
         yield Need(
             name=model.name, version=version, commit=commit, objects=frozenset(objects), wanted=wanted, root=root
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dvc_modelver.commands.project import Project
-from dvc_modelver.commands.worktrees import work_tree
+from dvc_modelver.commands.worktrees import work_tree_of_dvc
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.garbage import CACHE, Need, Stored
@@ -73,6 +73,11 @@ class Used:
             ] = None
         return self._grouped(output for output in found.outputs if output.path not in imported)
 
+    def has_root(self, root: str) -> bool:
+        """Whether the work tree has the DVC repository that lies at `root` in a commit; True without a work tree."""
+        top = self.project.repository.root
+        return top is None or (top / root / ".dvc").is_dir()
+
     def of_commit(self, commit: str, root: str) -> set[Stored]:
         """What a commit's files name in one DVC repository."""
         if commit not in self._commits:
@@ -80,9 +85,9 @@ class Used:
         return self._commits[commit].get(root, set())
 
     def of_work_tree(self, root: str) -> set[Stored]:
-        """What the files of the work tree name."""
+        """What the files of the work tree name, those that DVC looks at there."""
         if self._work is None:
-            self._work = {} if self.project.repository.bare else self._of_tree(work_tree(self.project))
+            self._work = {} if self.project.repository.bare else self._of_tree(work_tree_of_dvc(self.project))
         return self._work.get(root, set())
 
     def _of_tree(self, tree: Tree) -> Mapping[str, set[Stored]]:
