@@ -62,7 +62,8 @@ def diagnose(project: Project, *, recover: bool = False, dry_run: bool = False) 
     problems = list(listing.problems)
     with Bytes(project) as at_hand:
         for model in project.registry.models.values():
-            problems += _model_problems(project, model, at_hand)
+            told = {problem.ref for problem in listing.problems}
+            problems += [one for one in _model_problems(project, model, at_hand) if one.ref not in told]
     problems += [
         Problem(
             ref=ref,

@@ -19,7 +19,7 @@ from functools import cached_property
 
 from dvc_modelver.core.names import name_problem, near
 from dvc_modelver.core.stages import StageEvent, holder
-from dvc_modelver.core.tagobjects import ReadTags, TagObject, TagRef, tag_problem
+from dvc_modelver.core.tagobjects import NOWHERE, ReadTags, TagObject, TagRef, tag_problem
 from dvc_modelver.core.tags import Event, TagName, looks_meant, parse_tag_name
 from dvc_modelver.core.text import quoted
 from dvc_modelver.core.versions import Key, Version
@@ -264,6 +264,10 @@ def _version_of(text: str | None) -> Version | None:
 _is_number = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII).fullmatch
 
 
+_NO_COMMIT = {None, *NOWHERE}
+_FETCH_AGAIN = "git fsck --full; git fetch --tags, or fetch into a new clone: never release that number again"
+
+
 class Registry:
     """Every artifact that tags speak of, and every tag that is wrong.
 
@@ -300,7 +304,7 @@ class Registry:
         for ref in refs:
             head, _, rest = ref[0].partition("@v")
             model = self._by_head.get(head)
-            if model is not None and ref[2] is not None:
+            if model is not None and ref[2] not in _NO_COMMIT:
                 parts = rest.split(".")
                 if len(parts) == 3:
                     try:
@@ -321,7 +325,7 @@ class Registry:
         stage, _, counter = rest.partition("#")
         model = self._by_head.get(head)
         known = model._stage_tags.get(stage) if model is not None else None
-        if model is None or known is None or ref[2] is None or not _is_number(counter):
+        if model is None or known is None or ref[2] in _NO_COMMIT or not _is_number(counter):
             return False
         name = TagName(Event.PROMOTE, model.name, stage=stage, counter=int(counter))
         known.append((name, ref))
@@ -344,6 +348,8 @@ class Registry:
                 f"git tag -d -- {quoted(ref.name)}, then release or promote again",
             )
         elif name.event is not Event.CREATED:
+            if ref.target in NOWHERE:
+                self._complain(ref, f"its tag object {ref.oid[:12]} is missing or cannot be read", _FETCH_AGAIN)
             self._add_event(name, ref)
 
     def _add_event(self, name: TagName, ref: TagRef) -> None:

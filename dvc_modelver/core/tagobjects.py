@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from dvc_modelver.core.records import Record, is_signed, parse_record, split_message
 
+NOWHERE = frozenset({"0" * 40, "0" * 64})
+"""Git's null ids, of SHA-1 and SHA-256."""
+
 
 class TagRef(NamedTuple):
     """One ref under `refs/tags/`."""
@@ -22,7 +25,7 @@ class TagRef(NamedTuple):
     oid: str
     """Of the tag object; of the commit itself when the tag is lightweight."""
     target: str | None
-    """What the tag peels to; None when the tag is lightweight."""
+    """What the tag peels to; None when the tag is lightweight, one of `NOWHERE` when its object is not here."""
 
 
 @dataclass(frozen=True, slots=True)

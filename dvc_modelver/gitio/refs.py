@@ -9,6 +9,7 @@ from zlib import adler32, crc32
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import PREFIX
 from dvc_modelver.errors import Conflict, ModelverError
+from dvc_modelver.gitio.objects import Objects
 from dvc_modelver.gitio.process import GitFailed, GitProcess, failure
 
 _PEELED = "^{}"
@@ -96,11 +97,16 @@ def _read_around_broken_refs(git: GitProcess) -> bytes:
     pairs = [line.split(" ", 1) for line in raw.split("\n") if " " in line]
     wanted = "".join(f"{oid}^{{}}\n" for oid, _ in pairs)
     peeled = git.text("cat-file", "--batch-check=%(objectname)", stdin=wanted.encode()).split("\n")
+    targets = dict(zip((oid for oid, _ in pairs), peeled, strict=False))
+    unpeeled = [oid for oid, target in targets.items() if " " in target]
+    with Objects(git) as objects:
+        tags = objects.tags(unpeeled)
+    targets |= {oid: tags[oid].target if oid in tags else "0" * len(oid) for oid in unpeeled}
     lines = []
-    for (oid, name), target in zip(pairs, peeled, strict=False):
+    for oid, name in pairs:
         lines.append(f"{oid} {name}")
-        if " " not in target and target != oid:
-            lines.append(f"{target} {name}{_PEELED}")
+        if targets[oid] != oid:
+            lines.append(f"{targets[oid]} {name}{_PEELED}")
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 

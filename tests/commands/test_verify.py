@@ -610,3 +610,25 @@ def test_a_listing_that_only_a_server_has(over_http: DvcRepo, modelver: Modelver
     spoil(repo.store / "files/md5" / digest[:2] / digest[2:], None)
     answer = modelver.process("verify", "folder", "--remote", "--json", cwd=repo.git, code=1)
     assert "folder/b.txt" in checks(answer, "v0.1.0")["remote"]["detail"]
+
+
+def test_a_tag_whose_object_is_gone(three: DvcRepo, modelver: Modelver) -> None:
+    """It is still a version, and named for what it is: nobody is told to delete the tag, or that its bytes stay."""
+    loose(three, three.git.rev("refs/tags/churn@v0.3.0")).unlink()
+    commit = three.git.rev("churn@v0.2.0^{commit}")
+    loose(three, commit).rename(three.path / "commit")
+    listed = modelver("list", "--json", cwd=three.git).json
+    (model,) = (one for one in listed["models"] if one["name"] == "churn")
+    assert (model["latest"], model["versions"]) == ("v0.2.0", 3)
+    (problem,) = listed["problems"]
+    assert "is missing or cannot be read" in problem["problem"]
+    assert "tag -d" not in problem["remedy"]
+    said = modelver("doctor", cwd=three.git, code=1).out
+    assert said.count("churn@v0.3.0:") == 1
+    assert "lightweight" not in said
+    assert "tag -d" not in said
+    assert f"commit {commit[:12]}" in said
+    assert "v0.3.0" in modelver("show", "churn", cwd=three.git).out
+    modelver("get", "churn@v0.3.0", cwd=three.git, code=5)
+    gc = modelver("verify", "--gc", "--json", cwd=three.git, code=1).json
+    assert {one["version"] for one in gc["unknown"]} == {"v0.2.0", "v0.3.0"}

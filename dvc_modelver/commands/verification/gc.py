@@ -11,6 +11,7 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.verification.gcused import Used
 from dvc_modelver.core.garbage import Judged, Line, Need, choose, judge, parse_keep
 from dvc_modelver.core.registry import Model
+from dvc_modelver.core.tagobjects import NOWHERE
 from dvc_modelver.core.tags import Event
 from dvc_modelver.core.verification import some_of
 from dvc_modelver.core.versions import Version
@@ -107,6 +108,8 @@ def _needs(used: Used, model: Model, version: Version, wanted: bool) -> Iterator
     ref = model.release_ref(version)
     tag = model.tag(ref)
     commit = ref.target or ""
+    if commit in NOWHERE:
+        raise EnvironmentProblem(f"its tag object {ref.oid[:12]} is not here", hint="git fetch --tags; git fsck --full")
     if used.project.objects.commit(commit) != commit:
         raise EnvironmentProblem(f"its commit {commit[:12]} is not here", hint="git fetch --tags --unshallow")
     for root, objects in used.of_version(model.name, commit, tag.record if tag is not None else None).items():
