@@ -60,7 +60,10 @@ def get(
     version = resolve_version(model, reference)
     _honour(project, model, reference, version, withdrawn)
     ref = model.release_ref(version)
-    record = model.refuse_unsound(ref).record
+    held = model.holder(reference.stage) if reference.stage is not None else None
+    if held is not None:
+        project.sound_tag(model, held.ref)
+    record = project.sound_tag(model, ref).record
     tree = project.tree(ref.target or "")
     project.data_commit = tree.commit
     facts = _facts(project, tree, model, record)

@@ -19,7 +19,7 @@ from dvc_modelver.core.declarations import DeclaredAll
 from dvc_modelver.core.names import check_name, to_tag
 from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.core.registry import Model, Registry
-from dvc_modelver.core.tagobjects import TagRef
+from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.refs import TagListing, current_branch, read_tags
@@ -181,6 +181,24 @@ class Project:
     def seen(self) -> SeenLog:
         """The seen-log."""
         return SeenLog(self.state_dir)
+
+    def moved(self, ref: TagRef) -> str | None:
+        """What to say of a tag that names another object than the one first seen here; None while it is the same."""
+        first = self.seen.oids.get(ref.name)
+        if first is None or first == ref.oid:
+            return None
+        from dvc_modelver.core.verification import moved
+
+        return moved(first).problem
+
+    def sound_tag(self, model: Model, ref: TagRef) -> TagObject:
+        """The object of `ref`, which a command is about to use, with a warning when it was moved.
+
+        Raises `DataError` when it is not what its name says.
+        """
+        if (problem := self.moved(ref)) is not None:
+            self.around.say(f"warning: {ref.name}: {problem}")
+        return model.refuse_unsound(ref)
 
     @cached_property
     def published(self) -> Published:

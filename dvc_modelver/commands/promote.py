@@ -58,7 +58,7 @@ def promote(
         model = project.model_of(reference.name)
         version = resolve_version(model, reference)
         _refuse_unfit(model, version)
-        model.refuse_unsound(model.release_ref(version))
+        project.sound_tag(model, model.release_ref(version))
         refuse_unwritten(project, model, version, stage)
         numbers = read_numbers(project, model, offline=offline, push=push)
         held = model.holder(stage)

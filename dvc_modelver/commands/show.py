@@ -158,5 +158,5 @@ def _row(
         published=project.published.state(ref),
         previous=model.previous(version),
         artifact=artifact_at(project, model.name, commit, at_hand, record),
-        problem=tag_problem(tag, ref.name, model.name),
+        problem=tag_problem(tag, ref.name, model.name) or project.moved(ref),
     )

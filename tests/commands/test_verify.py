@@ -156,6 +156,23 @@ def test_a_moved_stage_tag(three: DvcRepo, modelver: Modelver) -> None:
     assert "churn#prod#1" in checks(answer, "v0.2.0")["ref"]["detail"]
 
 
+def test_a_moved_tag_is_not_used_without_a_word(three: DvcRepo, modelver: Modelver, tmp_path: Path) -> None:
+    """Whoever fetches, promotes or shows what a moved tag names is warned, also of the tag that a stage stands on."""
+    modelver("list", cwd=three.git)
+    three.git("tag", "-f", "-a", "-m", "moved", "churn@v0.3.0", "churn@v0.2.0^{}")
+    three.git("tag", "-f", "-a", "-m", "moved", "churn#prod#1", "churn@v0.2.0^{}")
+    warned = "warning: churn@v0.3.0: it was moved: this clone first saw it as"
+    assert warned in modelver("get", "churn@v0.3.0", "-o", tmp_path / "got", cwd=three.git).err
+    assert (
+        "warning: churn#prod#1: it was moved"
+        in modelver("get", "churn#prod", "-o", tmp_path / "held", cwd=three.git).err
+    )
+    assert warned in modelver("promote", "churn@v0.3.0", "staging", cwd=three.git).err
+    assert warned in modelver("rollback", "churn", "v0.3.0", "--dry-run", cwd=three.git).err
+    assert "it was moved" in modelver("show", "churn", cwd=three.git).out
+    assert "moved" not in modelver("get", "churn@v0.2.0", "-o", tmp_path / "other", cwd=three.git).err
+
+
 def test_vanished(three: DvcRepo, modelver: Modelver) -> None:
     """A tag that was seen and is gone is named without --all, and by its own name, with the way back."""
     modelver("list", cwd=three.git)

@@ -49,7 +49,7 @@ def _version(project: Project, text: str, reference: Reference) -> Place:
     model = project.model_of(reference.name)
     version = resolve_version(model, reference)
     ref = model.release_ref(version)
-    record = model.refuse_unsound(ref).record
+    record = project.sound_tag(model, ref).record
     return Place(
         ref=text,
         name=model.name,

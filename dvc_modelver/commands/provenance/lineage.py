@@ -37,7 +37,7 @@ def lineage(project: Project, reference: Reference) -> Lineage:
     model = project.model_of(reference.name)
     version = resolve_version(model, reference)
     ref = model.release_ref(version)
-    tag = model.refuse_unsound(ref)
+    tag = project.sound_tag(model, ref)
     commit = ref.target or ""
     if project.objects.commit(commit) is None:
         raise DataError(f"the commit of {ref.name} is not here: {commit[:12]}", hint="git fetch --tags")

@@ -98,7 +98,7 @@ def make_plan(project: Project, text: str) -> Plan:
     model = project.model_of(reference.name)
     version = resolve_version(model, reference)
     ref = model.release_ref(version)
-    record = model.refuse_unsound(ref).record
+    record = project.sound_tag(model, ref).record
     what = f"{model.name}@{version}"
     if project.objects.commit(ref.target or "") is None:
         raise EnvironmentProblem(f"the commit of {what} is not here", hint="git fetch --unshallow")

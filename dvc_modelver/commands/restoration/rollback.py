@@ -39,7 +39,7 @@ def rollback(project: Project, request: RollbackRequest) -> RolledBack:
         ref = model.release_ref(version)
         if model.is_withdrawn(version):
             raise Refused(f"{model.name}@{version} was withdrawn", hint=f"modelver show {model.name} lists the others")
-        record = model.refuse_unsound(ref).record
+        record = project.sound_tag(model, ref).record
         target = project.tree(ref.target or "")
         plan = plan_rollback(project, request, model, version, record, project.tree(head), target)
         found = Target(version=version, ref=ref, tree=target, left=now, made=made_aside(left, made, request))
