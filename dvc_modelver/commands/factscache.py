@@ -16,7 +16,7 @@ from dvc_modelver.core.declarations import Declared, FileProblem
 from dvc_modelver.core.facts import ArtifactFacts, Output, Source, Values
 
 # Bump it when the meaning of a field changes; old files are then left alone.
-_FORMAT = "facts-2"
+_FORMAT = "facts-3"
 _FACTS, _OUTPUT = ArtifactFacts.__slots__, Output.__slots__
 
 

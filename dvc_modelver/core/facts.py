@@ -35,6 +35,8 @@ class Output:
     """False for `cache: false`: the bytes are in Git or nowhere."""
     remote: str | None = None
     """The DVC remote that this output names for itself, else None."""
+    pushed: bool = True
+    """False for `push: false`: the bytes shall not leave this machine's cache."""
     root: str = ""
     """Directory of the DVC repository (`.dvc`) that holds it, from the Git root; empty at the root."""
 

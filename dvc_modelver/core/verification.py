@@ -297,8 +297,8 @@ def check_bytes(link: Link, where: str, look: Look, remedy: str) -> Check:
     return fine(link, f"{count} {verb} in {where}, not hashed: {asked}")
 
 
-def cache_verdict(cache: Check, remote: Check | None, look: Look) -> Check:
-    """Bytes that the cache lacks are no fault when the remote was asked and has them."""
-    if remote is None or not remote.ok or look.bad or look.problem or not look.missing:
+def cache_verdict(cache: Check, look: Look, far: Look | None) -> Check:
+    """Bytes that the cache lacks are no fault when the remote was asked (`far`) and has them."""
+    if far is None or not far.ok or far.note or look.bad or look.problem or not look.missing:
         return cache
     return fine(Link.CACHE, f"{cache.detail}; the DVC remote has it", cache.remedy)

@@ -19,6 +19,7 @@ class Tracked:
     item: Item
     cached: bool = True
     remote: str | None = None
+    pushed: bool = True
     metric: bool = False
 
 
@@ -87,6 +88,7 @@ def _tracked(raw: Mapping[object, object], name: str) -> Tracked:
         item=parse_item(raw, name),
         cached=raw.get("cache") is not False,
         remote=_text(raw.get("remote")),
+        pushed=raw.get("push") is not False,
         metric=bool(raw.get("metric")),
     )
 

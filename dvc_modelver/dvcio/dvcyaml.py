@@ -27,6 +27,7 @@ class DefinedOutput:
     """`outs`, `metrics` or `plots`."""
     cached: bool = True
     remote: str | None = None
+    pushed: bool = True
 
     def matches(self, path: str) -> bool:
         """Whether `path`, from the lock file, can be this output."""
@@ -213,6 +214,7 @@ def _out(path: str, flags: object, kind: str) -> DefinedOutput:
         kind=kind,
         cached=known.get("cache") is not False,
         remote=remote if isinstance(remote, str) else None,
+        pushed=known.get("push") is not False,
     )
 
 

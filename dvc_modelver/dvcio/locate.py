@@ -175,10 +175,12 @@ class Commit:
         path = pipeline.full(stage, item.path)
         if out is None or path is None:
             return None
-        output = self.output(item, path, pipeline.file, cached=out.cached, remote=out.remote)
+        output = self.output(item, path, pipeline.file, cached=out.cached, remote=out.remote, pushed=out.pushed)
         return Located(output=output, item=item, file=pipeline.file, stage=stage, kind=out.kind)
 
-    def output(self, item: Item, path: str, file: str, *, cached: bool, remote: str | None) -> Output:
+    def output(
+        self, item: Item, path: str, file: str, *, cached: bool, remote: str | None, pushed: bool = True
+    ) -> Output:
         return Output(
             path=path,
             digest=item.digest,
@@ -187,6 +189,7 @@ class Commit:
             hash_name=item.hash_name,
             cached=cached,
             remote=remote,
+            pushed=pushed,
             root=self.root_of(file),
         )
 
@@ -197,7 +200,7 @@ class Commit:
             base = paths.folder(paths.directory(file), found.wdir) if found is not None else None
             path = None if base is None else _full(base, out.item.path)
             if path is not None:
-                output = self.output(out.item, path, file, cached=out.cached, remote=out.remote)
+                output = self.output(out.item, path, file, cached=out.cached, remote=out.remote, pushed=out.pushed)
                 yield Located(output=output, item=out.item, file=file, kind="metrics" if out.metric else "outs")
 
     def stage_outputs(self, pipeline: Pipeline) -> Iterator[Located]:

@@ -50,7 +50,8 @@ def push(
 ) -> Pushed:
     """Put every object of `outputs` into its remote (its own, else the default one), and make sure that it is there.
 
-    What the remote lacks is hashed on the way: a cache that is altered reaches nobody.  Listings go last.
+    What the remote lacks is hashed on the way: a cache that is altered reaches nobody.  Listings go last.  Outputs
+    that say `push: false` are left out, as `dvc push` does.
 
     Raises:
         DataError: bytes are missing from the cache, or altered there.
@@ -76,7 +77,7 @@ def remote_has(root: Path, outputs: Iterable[Output], *, env: Mapping[str, str] 
 
 
 def _loads(root: Path, outputs: Iterable[Output], env: Mapping[str, str] | None) -> Iterator[_Load]:
-    for (where, name), rows in group_by_remote(outputs).items():
+    for (where, name), rows in group_by_remote(output for output in outputs if output.pushed).items():
         config = read_dvc_config(root / where / ".dvc", env=env)
         remote, cache = config.remote(name), _cache(config, name)
         wanted = {row.oid: row for output in rows for row in _objects(output, cache)}

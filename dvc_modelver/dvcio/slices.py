@@ -161,7 +161,9 @@ class _Walk:
         defined = definition.output(item.path)
         if path is None or defined is None:
             return
-        located = self.commit.output(item, path, pipeline.file, cached=defined.cached, remote=defined.remote)
+        located = self.commit.output(
+            item, path, pipeline.file, cached=defined.cached, remote=defined.remote, pushed=defined.pushed
+        )
         if defined.cached:
             self.outputs[path] = located
             return

@@ -87,7 +87,7 @@ def _output(tags: PushedTags, row: PushedTag) -> Output | None:
         facts = tags.facts(row.name.name, commit, tag.record if tag is not None else None)
     except ModelverError:
         return None
-    return facts.output if facts.in_cache else None
+    return facts.output if facts.in_cache and facts.output is not None and facts.output.pushed else None
 
 
 def _absences(call: Call, root: Path, outputs: Collection[Output]) -> dict[Output, Absence]:

@@ -627,6 +627,36 @@ def test_a_listing_that_only_a_server_has(over_http: DvcRepo, modelver: Modelver
     spoil(repo.store / "files/md5" / digest[:2] / digest[2:], None)
     answer = modelver.process("verify", "folder", "--remote", "--json", cwd=repo.git, code=1)
     assert "folder/b.txt" in checks(answer, "v0.1.0")["remote"]["detail"]
+    spoil(next((repo.store / "files/md5").rglob("*.dir")), b"[]")
+    answer = modelver.process("verify", "folder", "--remote", "--json", cwd=repo.git, code=1)
+    assert broken(answer) == {("v0.1.0", "cache"), ("v0.1.0", "remote")}
+    assert "altered" in checks(answer, "v0.1.0")["remote"]["detail"]
+
+
+def test_bytes_that_shall_stay_here(three: DvcRepo, modelver: Modelver, tmp_path: Path) -> None:
+    """What says `push: false` is never uploaded, as with `dvc push`; its remote is no place to look, nor an excuse."""
+    git = three.git
+    git("init", "-q", "--bare", tmp_path / "there.git")
+    git("remote", "add", "there", tmp_path / "there.git")
+    git.write("secret.txt", "who lives where\n")
+    git.write("pack/dvc.yaml", "stages:\n  s:\n    cmd: cp ../secret.txt kept\n    outs:\n    - kept: {push: false}\n")
+    three.dvc(["add", "-q", "secret.txt"], ["repro", "-q", "pack/dvc.yaml"])
+    git.write("secret.txt.dvc", (three.path / "secret.txt.dvc").read_text() + "  push: false\n")
+    text = "artifacts:\n  secret:\n    path: secret.txt\n    type: data\n"
+    git.write("own/dvc.yaml", text.replace("secret.txt", "../secret.txt"))
+    git.write("pack/dvc.yaml", (three.path / "pack/dvc.yaml").read_text() + text.replace("secret.txt", "kept"))
+    git.commit("Secret")
+    modelver("hooks", "install", cwd=git)
+    before = set(three.store.rglob("*"))
+    for name in ("own:secret", "pack:secret"):
+        modelver("release", name, "--push", "--no-card", cwd=git)
+        answer = modelver("verify", name, "--remote", "--json", cwd=git)
+        assert "push: false" in checks(answer, "v0.1.0")["remote"]["detail"]
+    assert set(three.store.rglob("*")) == before
+    digest = hashlib.md5(b"who lives where\n").hexdigest()
+    spoil(three.object_path(digest), None)
+    answer = modelver("verify", "own:secret", "--remote", "--json", cwd=git, code=1)
+    assert broken(answer) == {("v0.1.0", "cache")}
 
 
 def test_a_tag_whose_object_is_gone(three: DvcRepo, modelver: Modelver) -> None:

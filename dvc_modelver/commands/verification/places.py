@@ -123,14 +123,19 @@ class Places:
         """What the DVC remote should have of the version."""
         if not facts.in_cache or facts.output is None:
             return Look(note="DVC keeps no bytes of it in a remote")
+        if not facts.output.pushed:
+            return Look(note="push: false: DVC keeps no bytes of it in a remote")
         try:
             oid = output_id(facts.output)
+        except DataError as error:
+            return Look(note=f"cannot be verified: {error.message}")
+        except ModelverError as error:
+            return Look(problem=Fault(error.message, error.hint))
+        try:
             remote = self._config(facts.output.root).remote(facts.output.remote)
             if remote.directory is not None:
                 return self._target(facts, facts.output, oid, record, Cache(remote.directory))
             return self._asked(facts, facts.output, oid, remote)
-        except DataError as error:
-            return Look(note=f"cannot be verified: {error.message}")
         except ModelverError as error:
             return Look(problem=Fault(error.message, error.hint))
 

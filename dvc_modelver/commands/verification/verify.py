@@ -274,14 +274,14 @@ class _Run:
         more: list[Check] = []
         if begun.here is not None:
             look = self.places.answer(begun.here, self.hasher)
-            remote = None
+            remote, far = None, None
             if begun.there is not None:
                 far = self.places.answer(begun.there, self.hasher)
                 push = "dvc push from a clone that has them (remove altered ones there first)"
                 remote = words.check_bytes(Link.REMOTE, "the DVC remote", far, push)
             remedy = removal(look, reference) if look.bad else bring_back(reference)
             cache = words.check_bytes(Link.CACHE, begun.where, look, remedy)
-            more = [words.cache_verdict(cache, remote, look), *([remote] if remote is not None else [])]
+            more = [words.cache_verdict(cache, look, far), *([remote] if remote is not None else [])]
         if begun.card is not None:
             more.append(begun.card)
         return replace(verified, checks=(*verified.checks, *more))
