@@ -264,6 +264,16 @@ def test_odd_tags_beside_the_versions(released: DvcRepo, modelver: Modelver, kin
     assert kept(released, modelver).here == ALL
 
 
+def test_versions_that_were_seen_and_are_gone(released: DvcRepo, modelver: Modelver) -> None:
+    """A version whose tag somebody deleted or moved is not kept by any line: that is said before anybody runs one."""
+    modelver("list", cwd=released.git)
+    assert "gone or were moved" not in modelver("verify", "--gc", cwd=released.git).err
+    released.git("tag", "-d", "churn@v0.2.0")
+    released.git("tag", "-f", "-a", "-m", "moved", "churn@v0.1.0", "churn@v0.3.0^{}")
+    err = modelver("verify", "--gc", cwd=released.git).err
+    assert "gone or were moved (churn@v0.1.0, churn@v0.2.0)" in err
+
+
 def test_a_branch_whose_tip_still_names_the_bytes(released: DvcRepo, modelver: Modelver) -> None:
     """Bytes that a later commit of another branch names survive `--all-branches`, and not `--workspace`."""
     git = released.git

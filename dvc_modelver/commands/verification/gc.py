@@ -12,7 +12,7 @@ from dvc_modelver.commands.verification.gcused import Used
 from dvc_modelver.core.garbage import Judged, Line, Need, choose, judge, parse_keep
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.tagobjects import NOWHERE
-from dvc_modelver.core.tags import Event
+from dvc_modelver.core.tags import Event, parse_tag_name
 from dvc_modelver.core.verification import some_of
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import EnvironmentProblem, ModelverError
@@ -184,6 +184,11 @@ def _tags_on_no_commit(project: Project) -> list[str]:
     return [row[2] for row in rows if len(row) == 3 and {"tree", "blob"} & set(row[:2])]
 
 
+def _is_version(tag: str) -> bool:
+    name = parse_tag_name(tag)
+    return name is not None and name.event is Event.RELEASE
+
+
 def _notes(project: Project, remote: bool) -> Iterable[str]:
     odd = _tags_on_no_commit(project)
     if odd:
@@ -191,9 +196,15 @@ def _notes(project: Project, remote: bool) -> Iterable[str]:
         yield f"warning: {what} no commit: dvc gc stops there, and removes nothing, until git tag -d takes it away"
     if project.repository.shallow:
         yield "note: this clone is shallow: dvc gc sees only what is here; git fetch --unshallow --tags"
+    here = {ref.name: ref.oid for ref in project.tags.all()}
+    gone = [name for name, oid in project.seen.oids.items() if here.get(name) != oid and _is_version(name)]
+    if gone:
+        yield (
+            f"warning: this clone has seen versions whose tags are gone or were moved ({some_of(sorted(gone))}): "
+            "dvc gc takes their bytes; modelver doctor says how they come back"
+        )
     if not remote or project.remote is None:
         return
-    from dvc_modelver.core.tags import parse_tag_name
     from dvc_modelver.gitio.remotes import read_remote_tags
 
     try:
@@ -201,9 +212,7 @@ def _notes(project: Project, remote: bool) -> Iterable[str]:
     except EnvironmentProblem as error:
         yield f"warning: {error.message}: versions that only others have are not counted; --cloud takes their bytes"
         return
-    here = {ref.name for ref in project.tags.all()}
-    names = [ref.name for ref in there if ref.name not in here]
-    lacking = [n for n in names if (p := parse_tag_name(n)) is not None and p.event is Event.RELEASE]
+    lacking = [ref.name for ref in there if ref.name not in here and _is_version(ref.name)]
     if lacking:
         yield (
             f"warning: the Git remote has versions that this clone lacks ({', '.join(sorted(lacking)[:3])}"
