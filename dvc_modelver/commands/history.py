@@ -32,7 +32,8 @@ class EventRow:
     record: Record | None
     ends: tuple[str, ...]
     out_of_order: bool
-    """Whether its time runs against its counter: a later event of the same stage carries an earlier time."""
+    """Whether its time runs against its counter: an event of the same stage with a higher counter carries an earlier
+    time, or one with a lower counter a later time.  Which of the two clocks was wrong nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ def _models(project: Project, name: str | None) -> Iterable[Model]:
 def _events(model: Model) -> list[EventRow]:
     tags = list(model.tag_refs())
     model.read_tags(ref.oid for _, ref in tags)  # all at once; below they are at hand
-    disordered = {event.ref.name for stage in model.stage_names for event in out_of_order(model.stage_events(stage))}
+    marked = {event.ref.name for stage in model.stage_names for event in disordered(model.stage_events(stage))}
     decided = {event.ref.name: event for stage in model.stage_names for event in model.stage_events(stage)}
     rows = []
     for name, ref in tags:
@@ -104,7 +105,7 @@ def _events(model: Model) -> list[EventRow]:
                 message=tag.message,
                 record=tag.record,
                 ends=tag.record.ends if tag.record is not None else (),
-                out_of_order=ref.name in disordered,
+                out_of_order=ref.name in marked,
             )
         )
     return rows
@@ -121,6 +122,19 @@ def out_of_order(events: Iterable[StageEvent]) -> list[StageEvent]:
     return found
 
 
+def disordered(events: Iterable[StageEvent]) -> list[StageEvent]:
+    """Those of `events` (in order) whose time runs against another's, be it the earlier or the later of the two."""
+    rows = list(events)
+    late = {event.ref.name for event in out_of_order(rows)}
+    latest: datetime | None = None
+    found: list[StageEvent] = []
+    for event in rows:
+        if event.ref.name in late or (latest is not None and event.at < latest):
+            found.append(event)
+        latest = event.at if latest is None else max(latest, event.at)
+    return found
+
+
 def _at(model: Model, at: datetime) -> ModelAt:
     objects = model.read_tags(ref.oid for _, ref in model.tag_refs())
     until = {ref.name for _, ref in model.tag_refs() if ref.oid in objects and objects[ref.oid].at <= at}
@@ -130,6 +144,6 @@ def _at(model: Model, at: datetime) -> ModelAt:
         events = then.stage_events(stage)
         held = holder(events, then.withdrawn)
         if held is not None:
-            late = held in out_of_order(model.stage_events(stage))
+            late = held in disordered(model.stage_events(stage))
             stages[stage] = StageAt(version=held.version, since=held.at, tag=held.ref.name, out_of_order=late)
     return ModelAt(name=model.name, latest=then.latest, stages=stages)
