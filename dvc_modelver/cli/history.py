@@ -105,6 +105,12 @@ def _own_words(message: str) -> str:
     return body.strip().split("\n")[0] or subject
 
 
+def _nothing(snapshot: Snapshot) -> str:
+    if any(model.versions for model in snapshot.models):
+        return f"Everything that had been released by {day(snapshot.at)} was withdrawn by then."
+    return f"Nothing had been released by {day(snapshot.at)}."
+
+
 def snapshot_answer(snapshot: Snapshot) -> Answer:
     """The state at a moment in every form."""
     rows = []
@@ -130,5 +136,5 @@ def snapshot_answer(snapshot: Snapshot) -> Answer:
             ],
         },
         table=Table(columns=("MODEL", "LATEST", "STAGE", "HELD", "SINCE (UTC)"), rows=tuple(rows)),
-        lines=() if rows else (f"Nothing had been released by {day(snapshot.at)}.",),
+        lines=() if rows else (_nothing(snapshot),),
     )

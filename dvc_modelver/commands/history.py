@@ -53,6 +53,8 @@ class ModelAt:
     name: str
     latest: Version | None
     stages: Mapping[str, StageAt]
+    versions: int = 0
+    """How many had been released, withdrawn ones too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,4 +148,4 @@ def _at(model: Model, at: datetime) -> ModelAt:
         if held is not None:
             late = held in disordered(model.stage_events(stage))
             stages[stage] = StageAt(version=held.version, since=held.at, tag=held.ref.name, out_of_order=late)
-    return ModelAt(name=model.name, latest=then.latest, stages=stages)
+    return ModelAt(name=model.name, latest=then.latest, stages=stages, versions=then.version_count)

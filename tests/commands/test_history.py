@@ -36,3 +36,15 @@ def test_an_answer_that_rests_on_a_wrong_clock_is_marked(three: DvcRepo, modelve
         (model,) = modelver("history", "churn", "--at", at, "--json", cwd=three.git).json["models"]
         assert (model["stages"]["prod"]["version"], model["stages"]["prod"]["out_of_order"]) == (version, odd)
     assert "(!)" in modelver("history", "churn", "--at", "2025-01-08", cwd=three.git).out
+
+
+def test_released_and_withdrawn_is_not_never_released(three: DvcRepo, modelver: Modelver) -> None:
+    """Where every version was withdrawn by then, nobody is told that nothing had been released."""
+    git = three.git
+    before = modelver("history", "--at", "2024-01-01", cwd=git).out
+    assert "Nothing had been released" in before
+    for version in ("v0.1.0", "v0.2.0", "v0.3.0"):
+        modelver("withdraw", f"churn@{version}", "-m", "bad", "--yes", cwd=git)
+    said = modelver("history", "churn", "--at", "2030-01-01", cwd=git).out
+    assert "Nothing had been released" not in said
+    assert "withdrawn" in said
