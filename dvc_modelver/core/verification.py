@@ -191,6 +191,23 @@ def record_differs(record: Record, facts: ArtifactFacts) -> Fault | None:
     return None
 
 
+def _contradiction(record: Record) -> Fault | None:
+    """Where the lines of the files are not those that the record's own digest, size and count stand for."""
+    if not record.files or record.sha256 is None:
+        return None
+    lines = sorted((line.path, line.size, line.sha256) for line in record.files)
+    manifest = "".join(f"{sha256} {size} {path}\n" for path, size, sha256 in lines)
+    found = (
+        hashlib.sha256(manifest.encode("utf-8", "surrogateescape")).hexdigest()
+        if record.count is not None
+        else record.files[0].sha256
+    )
+    said = (record.sha256, record.size, record.count or 1)
+    if said == (found, sum(line.size for line in record.files), len(lines)):
+        return None
+    return Fault("its record contradicts itself: its files are not of its digest, size and count", "do not use it")
+
+
 def check_record(tag: TagObject, raw: str, name: str, version: Version, facts: ArtifactFacts) -> Check:
     """Whether the record is whole, of this model and version, and of the bytes that the commit names."""
     record = tag.record
@@ -206,7 +223,7 @@ def check_record(tag: TagObject, raw: str, name: str, version: Version, facts: A
         if said != wanted:
             found = Fault(f"its record is of {what} {said}, not {wanted}", "do not use it; ask who made it")
             return fault(Link.RECORD, found)
-    differing = record_differs(record, facts)
+    differing = record_differs(record, facts) or _contradiction(record)
     if differing is not None:
         return fault(Link.RECORD, differing)
     return fine(Link.RECORD, f"names {name}@{version}, and the bytes that its commit names")

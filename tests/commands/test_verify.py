@@ -315,6 +315,19 @@ def test_a_shallow_clone(three: DvcRepo, modelver: Modelver, tmp_path: Path) -> 
     assert answer.code in (0, 1)
 
 
+def test_a_record_with_other_sizes(three: DvcRepo, modelver: Modelver) -> None:
+    """Sizes, counts and lines of files in a record are held against each other, and against the bytes."""
+    message = three.git("cat-file", "tag", "churn@v0.3.0")
+    size = next(line for line in message.splitlines() if line.startswith("Modelver-Size: "))
+    line = next(line for line in message.splitlines() if line.startswith("Modelver-File: "))
+    remake(three, "v0.3.0", (size, "Modelver-Size: 7"))
+    assert broken(modelver("verify", "churn@v0.3.0", "--json", cwd=three.git, code=1)) == {("v0.3.0", "record")}
+    remake(three, "v0.3.0", (f"{line}\n", ""))
+    answer = modelver("verify", "churn@v0.3.0", "--json", cwd=three.git, code=1)
+    assert broken(answer) == {("v0.3.0", "cache")}
+    assert "not 7 as the record says" in checks(answer, "v0.3.0")["cache"]["detail"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "link"),
     [

@@ -204,6 +204,9 @@ def _bad_by_record(target: Target, rows: _Rows, hasher: Hasher, incomplete: bool
         return _bad_by_md5(target, rows, hasher)
     else:
         same = manifest_digest(found) == record.sha256
+    size = sum(size for _, size, _ in found)
+    if same and not incomplete and record.size not in (None, size):
+        return [(None, f"{target.path} ({size} bytes, not {record.size} as the record says)")]
     if same:
         return []
     return _bad_by_md5(target, rows, hasher) or [
