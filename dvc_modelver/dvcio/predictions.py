@@ -114,12 +114,21 @@ def _same_kind(
     for column in (label, guess):
         if any(value is None or value != value or _is_blank(value) for value in column):
             raise _Unusable("has rows without a label or prediction")
-    if all(_parsed(value) is not None for column in (label, guess) for value in column):
+    kinds = [_kinds(column) for column in (label, guess)]
+    if {str} in kinds and {float} in kinds:
+        texts, others = ("labels", "predictions") if kinds[0] == {str} else ("predictions", "labels")
+        raise _Unusable(f"has {texts} that are words and {others} that are numbers")
+    if kinds == [{float}, {float}]:
         numbers = _numbers(label), _numbers(guess)
         if numbers[0] is None or numbers[1] is None:
             raise _Unusable("has labels or predictions that are not finite")
         return numbers[0], numbers[1]
     return _texts(label), _texts(guess)
+
+
+def _kinds(column: Sequence[object]) -> set[type]:
+    """`float` for what can be read as a number, else its own type."""
+    return {type(value) if _parsed(value) is None else float for value in column}
 
 
 def _is_blank(value: object) -> bool:

@@ -294,7 +294,49 @@ def test_which_class_is_positive() -> None:
     words = Scorer(Predictions(labels=("yes", "no", "no"), predictions=("yes", "yes", "no")))
     assert (words.positive, _score(words, "precision"), _score(words, "recall")) == ("yes", 0.5, 1.0)
     zeros = Scorer(Predictions(labels=(0.0, 0.0), predictions=(0.0, 0.0), scores=(0.1, 0.2)))
-    assert (_score(zeros, "accuracy"), _score(zeros, "recall"), _score(zeros, "auc")) == (1.0, 0.0, None)
+    assert (_score(zeros, "accuracy"), _score(zeros, "auc")) == (1.0, None)
+
+
+@pytest.mark.parametrize("key", ["precision", "recall", "f1"])
+def test_a_report_without_the_class_does_not_tell_about_it(key: str) -> None:
+    """Where no sample is positive recall is 0 of 0, which is no reason to leave a version; with one it is counted."""
+    quiet = Scorer(Predictions(labels=(0.0, 0.0, 0.0), predictions=(0.0, 0.0, 1.0)))
+    assert _score(quiet, key) is None
+    missed = Scorer(Predictions(labels=(0.0, 1.0), predictions=(0.0, 0.0)))
+    assert _score(missed, key) == 0.0
+
+
+def test_constant_labels_have_no_r2() -> None:
+    """There is no variance to explain: scikit-learn's 0 would look like a bad model."""
+    assert _score(Scorer(Predictions(labels=(2.0, 2.0), predictions=(2.1, 1.9))), "r2") is None
+    assert _score(Scorer(Predictions(labels=(2.0, 3.0), predictions=(2.0, 3.0))), "r2") == 1.0
+
+
+def test_a_quiet_hour_is_no_reason_to_go_back(repo: DvcRepo, modelver: Modelver) -> None:
+    """Without one positive label a rule on recall cannot be judged: 2, with --rollback too, and nothing is changed."""
+    policy(repo, "guard: {metrics: {recall: {min: 0.5}}}\n")
+    repo.git.write("live.csv", "label,prediction\n" + "0,0\n" * 30)
+    before = snapshot(repo.git)
+    words = ("guard", "churn", "--stage", "prod", "--metrics", "live.csv", "--rollback")
+    assert "does not tell about recall" in modelver(*words, cwd=repo.git, code=2).err
+    assert snapshot(repo.git) == before
+
+
+@pytest.mark.parametrize("rows", ["yes,1\nno,0\n", "yes,0.9\nno,0.2\n", "1,yes\n0,no\n"])
+def test_words_and_numbers_are_not_compared(repo: DvcRepo, modelver: Modelver, rows: str) -> None:
+    """Labels that are words beside predictions that are numbers agree nowhere: the report is at fault."""
+    policy(repo, "guard: {metrics: {accuracy: {min: 0.5}}}\n")
+    repo.git.write("live.csv", f"label,prediction\n{rows}")
+    words = ("guard", "churn", "--stage", "prod", "--metrics", "live.csv", "--rollback")
+    assert "words" in modelver(*words, cwd=repo.git, code=2).err
+    assert held(repo, modelver) == "v0.3.0"
+
+
+def test_a_report_of_no_samples(repo: DvcRepo, modelver: Modelver) -> None:
+    """What was measured of nothing is not judged, with no policy too."""
+    report(repo, auc=0.1, samples=0)
+    assert "0 samples" in modelver(*GUARD, "--rollback", cwd=repo.git, code=2).err
+    assert held(repo, modelver) == "v0.3.0"
 
 
 def test_of_several_classes_nothing_is_guessed() -> None:

@@ -125,11 +125,10 @@ def _refuse_few(evidence: Evidence, policy: GuardPolicy) -> None:
             f"{evidence.file} does not say of how many samples it is",
             hint=f'add "{_COUNTS[0]}", as guard.min_samples asks',
         )
-    if evidence.samples is not None and evidence.samples < policy.min_samples:
+    if evidence.samples is not None and evidence.samples < max(1, policy.min_samples):
         count = f"{evidence.samples:,} sample{'s' * (evidence.samples != 1)}"
-        raise BadInput(
-            f"{evidence.file} is of {count}, not enough to judge", hint=f"guard.min_samples is {policy.min_samples:,}"
-        )
+        least = f"guard.min_samples is {policy.min_samples:,}" if policy.min_samples else "report what was measured"
+        raise BadInput(f"{evidence.file} is of {count}, not enough to judge", hint=least)
 
 
 def aligned(live: Mapping[str, Scalar], recorded: Values, file: str) -> Values:

@@ -93,7 +93,8 @@ class Scorer:
         if measure.average is not None:
             return float(compute(self._labels, self._guesses, average=measure.average, zero_division=0.0))
         chosen = own[0] if own else self.positive
-        if chosen is None:
+        # Of a class that no sample has, recall is 0 of 0, and precision 0 however good the model is.
+        if chosen is None or chosen not in self.predictions.labels:
             return None
         (found,) = compute(self._labels, self._guesses, labels=[chosen], average=None, zero_division=0.0)
         return float(found)
@@ -124,7 +125,7 @@ class Scorer:
         if name == "mae":
             return float(metrics.mean_absolute_error(labels, guesses))
         if name == "r2":
-            return float(metrics.r2_score(labels, guesses))
+            return float(metrics.r2_score(labels, guesses)) if len({*labels}) > 1 else None
         squared = float(metrics.mean_squared_error(labels, guesses))
         return math.sqrt(squared) if name == "rmse" else squared
 
