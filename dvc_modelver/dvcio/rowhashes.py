@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dvc_modelver.core.validation import Count
-from dvc_modelver.dvcio.cells import NULLS
 from dvc_modelver.dvcio.tablerows import Block
 
 if TYPE_CHECKING:
@@ -30,15 +29,15 @@ _READ = 1 << 18
 class RowHashes:
     """The rows of one table, of some of its columns.  A context manager: the file goes when it ends."""
 
-    def __init__(self, columns: Sequence[str] | None = None, *, by_value: bool = False) -> None:
+    def __init__(self, columns: Sequence[str] | None = None, *, kinds: Mapping[str, str] | None = None) -> None:
         """Of no rows yet.
 
         Args:
             columns: those that count; None: all.
-            by_value: whether cells of text are compared with cells that have types, or with absent ones.
+            kinds: what the cells of each of `columns` are compared as, see `comparable`; None: as they are written.
         """
         self._columns = tuple(sorted(columns)) if columns is not None else None
-        self._by_value = by_value
+        self._kinds = kinds
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
         self.rows = 0
 
@@ -55,19 +54,26 @@ class RowHashes:
 
     def _hashes(self, block: Block) -> Iterable[int]:
         there = dict(zip(block.names, block.columns, strict=True))
-        names = self._columns if self._columns is not None else tuple(sorted(there))
-        if not block.typed and not self._by_value:
-            empty = ("",) * block.rows
-            return map(hash, zip(*(there.get(name, empty) for name in names), strict=True))
-        read = as_text if block.typed else _as_value
-        cells = [[read(value) for value in there[name]] if name in there else () for name in names]
+        if self._columns is not None:
+            return map(hash, zip(*(self._cells(name, there.get(name), block) for name in self._columns), strict=True))
+        names = tuple(sorted(there))
+        if not block.typed:
+            return map(hash, zip(*(there[name] for name in names), strict=True))
+        cells = [[as_text(value) for value in there[name]] for name in names]
         # Only what has a value counts: in JSON lines a column that is null may as well be absent.
         return (
-            hash(
-                tuple((name, one[row]) for name, one in zip(names, cells, strict=True) if one and one[row] is not None)
-            )
+            hash(tuple((name, one[row]) for name, one in zip(names, cells, strict=True) if one[row] is not None))
             for row in range(block.rows)
         )
+
+    def _cells(self, name: str, cells: Sequence[object] | None, block: Block) -> Sequence[object]:
+        if cells is None:
+            return (None if block.typed or self._kinds is not None else "",) * block.rows
+        if self._kinds is not None:
+            from dvc_modelver.dvcio.comparable import comparable
+
+            return comparable(cells, self._kinds[name], typed=block.typed)
+        return [as_text(value) for value in cells] if block.typed else cells
 
     def repeated(self) -> Count:
         """How many rows were there before, and the first that was."""
@@ -134,7 +140,3 @@ def as_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, default=repr, sort_keys=True)
-
-
-def _as_value(cell: object) -> str | None:
-    return None if cell in NULLS else str(cell)

@@ -157,6 +157,30 @@ def test_leakage_from_the_training(work: Path, modelver: Modelver, form: str) ->
     assert all("first in row 11" in one["seen"] for one in leaks)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("1,true,2024-01-05,x", "1.0,True,2024-01-05T00:00:00,x"),
+        ("10000,TRUE,2024-01-05 10:00:00,x", " 1e4,true,2024-01-05T11:00:00+01:00,x"),
+        ("0.5,false,2024-01-05,NA", ".50,False,2024-01-05T00:00Z,"),
+    ],
+)
+def test_another_notation_does_not_hide_a_leak(tmp_path: Path, modelver: Modelver, theirs: str, ours: str) -> None:
+    """Numbers, booleans and dates of a column of such are compared by what they say, empty cells as empty ones."""
+    (tmp_path / "train.csv").write_text(f"id,flag,day,note\n{theirs}\n7,true,2024-02-01,y\n")
+    (tmp_path / "new.csv").write_text(f"id,flag,day,note\n{ours}\n8,true,2024-02-01,y\n")
+    words = ("validate", "new.csv", "--train", "train.csv", "--id", "id", "--json")
+    leaks = found(modelver(*words, cwd=tmp_path, code=1).json)
+    assert leaks == [(None, "leaked rows", "refuse", 1), (None, "leaked ids", "refuse", 1)]
+
+
+def test_codes_that_look_like_numbers_stay_codes(tmp_path: Path, modelver: Modelver) -> None:
+    """In a column of texts `1e5` is not `100000`, and neither `007` nor `1.10` is `7` or `1.1`."""
+    (tmp_path / "train.csv").write_text("id\n100000\n7\n1.1\nab\n")
+    (tmp_path / "new.csv").write_text("id\n1e5\n007\n1.10\ncd\n")
+    modelver("validate", "new.csv", "--train", "train.csv", "--id", "id", cwd=tmp_path)
+
+
 def test_the_label_does_not_hide_a_leak(work: Path, modelver: Modelver) -> None:
     """A row of the training with another label is one of the training."""
     new = [[*row[:2], "pro" if row[2] == "free" else "free", *row[3:]] for row in rows()]

@@ -245,6 +245,7 @@ class _Leak:
     """What a table shares with that of the training."""
 
     def __init__(self, around: Surroundings, request: ValidateRequest, rules: Rules) -> None:
+        from dvc_modelver.dvcio.comparable import common_kind
         from dvc_modelver.dvcio.rowhashes import RowHashes
         from dvc_modelver.dvcio.tablerows import read_blocks
 
@@ -260,13 +261,13 @@ class _Leak:
         other = {*mine.names, *train.names} - {*common, rules.label}
         if other:
             self.notes = (f"rows are compared with the training's by the {len(common)} columns that both have",)
-        by_value = mine.typed or train.typed
-        self._pairs["rows"] = RowHashes(common, by_value=by_value), RowHashes(common, by_value=by_value)
+        kinds = {name: common_kind(name, mine, train) for name in {*common, *rules.id} & {*mine.names} & {*train.names}}
+        self._pairs["rows"] = RowHashes(common, kinds=kinds), RowHashes(common, kinds=kinds)
         if rules.id and set(rules.id) <= {*mine.names}:
             missing = [name for name in rules.id if name not in train.names]
             if missing:
                 raise BadInput(f"{request.train} has no column {missing[0]}", hint="it is named as the id")
-            self._pairs["ids"] = RowHashes(rules.id, by_value=by_value), RowHashes(rules.id, by_value=by_value)
+            self._pairs["ids"] = RowHashes(rules.id, kinds=kinds), RowHashes(rules.id, kinds=kinds)
         for block in read_blocks(theirs, request.train, progress=around.progress):
             for _, hashes in self._pairs.values():
                 hashes.add(block)
