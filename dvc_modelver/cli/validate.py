@@ -129,7 +129,7 @@ def answer(found: Validated) -> Answer:
     """The verdict in every form."""
     bad = sum(finding.level == REFUSE for finding in found.findings)
     beside = f" against {found.against}" if found.against is not None else ""
-    result = f"FAILED: {bad} finding{'s' if bad != 1 else ''}" if bad else "passed"
+    result = f"FAILED: {_counted(bad, 'finding')}" if bad else "passed"
     rows = tuple(
         (
             "FAILED" if one.level == REFUSE else "note",
@@ -149,7 +149,7 @@ def answer(found: Validated) -> Answer:
             rows=rows[:_MAX_ROWS],
             right=frozenset({"COUNT"}),
         ),
-        lines=(one_line(f"{found.file}{beside} {result}, {found.rows:,} rows"), *([""] if rows else [])),
+        lines=(one_line(f"{found.file}{beside} {result}, {_counted(found.rows, 'row')}"), *([""] if rows else [])),
         after=more,
         notes=tuple(f"note: {one_line(note, 300)}" for note in found.notes),
         code=_code(found),
@@ -161,7 +161,7 @@ def profiled_answer(found: Profiled) -> Answer:
     state = "would be written" if found.dry_run else "written"
     table = found.profile.table
     said = f"{found.target} {state if found.changed else 'is up to date'}: "
-    said += f"{table.rows:,} rows, {len(table.columns):,} columns"
+    said += f"{_counted(table.rows, 'row')}, {_counted(len(table.columns), 'column')}"
     return Answer(
         data={
             "action": "validate --write-profile",
@@ -172,3 +172,7 @@ def profiled_answer(found: Profiled) -> Answer:
         },
         lines=(one_line(said),),
     )
+
+
+def _counted(number: int | None, what: str) -> str:
+    return f"{number or 0:,} {what}{'s' * (number != 1)}"

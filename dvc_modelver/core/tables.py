@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,10 +32,18 @@ class ColumnProfile:
     std: float | None = None
     """Of numbers: the sample's standard deviation.  Both None where a number is infinite."""
     categories: tuple[str, ...] | None = None
-    """Of text and booleans with few different values: the first 16 hexadecimal digits of the sha256 of each, sorted.
+    """Of text and booleans with few different values: the `value_digest` of each, sorted.
 
     Enough to tell whether a value was there, and no value itself.
     """
+
+
+_BOOLEANS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
+
+
+def value_digest(text: str) -> str:
+    """What names a value: the first 16 hexadecimal digits of its sha256; of a boolean that of `True` or `False`."""
+    return hashlib.sha256(_BOOLEANS.get(text, text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

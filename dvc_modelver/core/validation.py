@@ -195,7 +195,7 @@ def passed(findings: Sequence[Finding]) -> bool:
 
 
 def _table(profile: Profile | None, rules: Rules, seen: Seen) -> Iterator[Finding]:
-    yield from _rows(rules, seen.rows)
+    yield from _rows(profile, rules, seen.rows)
     if profile is not None or rules.columns or rules.id:
         yield from _names(profile, rules, seen)
     base = profile.table.ragged / profile.table.rows if profile is not None and profile.table.rows else 0.0
@@ -211,8 +211,10 @@ def _table(profile: Profile | None, rules: Rules, seen: Seen) -> Iterator[Findin
             yield from _counted(None, rule, limit, "none of the training", "also in the training", count, seen.rows)
 
 
-def _rows(rules: Rules, rows: int) -> Iterator[Finding]:
+def _rows(profile: Profile | None, rules: Rules, rows: int) -> Iterator[Finding]:
     low, high = rules.min_rows, rules.max_rows
+    if low is None and profile is not None and profile.table.rows:
+        low = 1  # an empty table breaks no other rule
     if (low is not None and rows < low) or (high is not None and rows > high):
         bounds = " and ".join(
             [*([f"at least {low}"] if low is not None else []), *([f"at most {high}"] if high is not None else [])]

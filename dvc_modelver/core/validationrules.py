@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from dvc_modelver.core.tables import ColumnProfile, TableProfile
+from dvc_modelver.core.tables import ColumnProfile, TableProfile, value_digest
 from dvc_modelver.core.validation import LEVELS, ColumnRule, Limit, Profile, Rules
 from dvc_modelver.errors import BadInput
 
@@ -109,11 +108,6 @@ def profile_document(profile: Profile, rules: Mapping[str, object] | None = None
         document["duplicates"] = profile.duplicates
     document["columns"] = columns
     return {**document, "rules": dict(rules)} if rules else document
-
-
-def value_digest(text: str) -> str:
-    """As categories of a profile name a value."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _plain(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence, Set
@@ -10,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from operator import mul
 
-from dvc_modelver.core.tables import ColumnProfile
+from dvc_modelver.core.tables import ColumnProfile, value_digest
 from dvc_modelver.dvcio.cells import BOOLEANS, NULLS, Moment, date_ends, fitting, moment_of, numbers_of, plain_numbers
 
 MAX_DISTINCT = 10_000
@@ -117,7 +116,7 @@ class Column:
         self._texts = self._texts if len(self._texts) <= self._limit else None
         if self._categories is not None:
             few = len(different) <= MAX_CATEGORIES
-            self._categories.update(map(_digest, different) if few else ())
+            self._categories.update(map(value_digest, different) if few else ())
             self._categories = self._categories if few and len(self._categories) <= MAX_CATEGORIES else None
 
     def _count_values(self, values: Iterable[float]) -> None:
@@ -203,7 +202,3 @@ def _text(value: object) -> str:
     if isinstance(value, int | float | Decimal):
         return repr(value)
     return json.dumps(value, default=repr, sort_keys=True)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dvc_modelver.core.tables import ColumnProfile
+from dvc_modelver.core.tables import ColumnProfile, value_digest
 from dvc_modelver.core.validation import Count, Expected, SeenColumn
 from dvc_modelver.dvcio.cells import NULLS, moment_of, numbers_of
 from dvc_modelver.dvcio.columns import Column
@@ -175,7 +175,6 @@ class _ColumnCheck:
             return True
         if profile.categories is not None:
             return known.issuperset(profile.categories)
-        from dvc_modelver.core.validationrules import value_digest
         from dvc_modelver.dvcio.rowhashes import as_text
 
         return value_digest(str(as_text(cell) if typed else cell)) in known

@@ -44,7 +44,7 @@ class Case:
 
     @property
     def memory(self) -> list[Path]:
-        return sorted((self.repo.path / ".git").rglob("tables-1/*"))
+        return sorted((self.repo.path / ".git").rglob("tables-*/*"))
 
     def cached(self, data: bytes = TABLE, path: str = PATH) -> Output:
         put_object(self.repo.cache, data)

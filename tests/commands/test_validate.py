@@ -181,6 +181,27 @@ def test_codes_that_look_like_numbers_stay_codes(tmp_path: Path, modelver: Model
     modelver("validate", "new.csv", "--train", "train.csv", "--id", "id", cwd=tmp_path)
 
 
+def test_booleans_are_known_in_any_spelling(tmp_path: Path, modelver: Modelver) -> None:
+    """`True` of one tool, `true` of another and JSON's own are the same value, in a policy too."""
+    (tmp_path / "train.csv").write_text("flag\nTrue\n")
+    modelver("validate", "train.csv", "--write-profile", "profile.json", cwd=tmp_path)
+    (tmp_path / "rules.yaml").write_text("columns: {flag: {values: ['TRUE']}}\n")
+    (tmp_path / "new.csv").write_text("flag\ntrue\n")
+    (tmp_path / "new.jsonl").write_text('{"flag": true}\n')
+    for name in ("new.csv", "new.jsonl"):
+        assert found(check(tmp_path, modelver, (tmp_path / name).read_bytes(), name=name)) == []
+        modelver("validate", name, "--policy", "rules.yaml", cwd=tmp_path)
+    assert found(check(tmp_path, modelver, "flag\nfalse\n")) == [("flag", "new categories", "refuse", 1)]
+
+
+def test_an_empty_table_is_not_like_a_full_one(work: Path, modelver: Modelver) -> None:
+    """A header alone breaks no other rule, and fails; a policy may allow it."""
+    empty = ",".join(HEADER) + "\n"
+    assert found(check(work, modelver, empty)) == [(None, "rows", "refuse", 0)]
+    (work / "rules.yaml").write_text("rows: {min: 0}\n")
+    assert found(check(work, modelver, empty, "--policy", "rules.yaml")) == []
+
+
 def test_the_label_does_not_hide_a_leak(work: Path, modelver: Modelver) -> None:
     """A row of the training with another label is one of the training."""
     new = [[*row[:2], "pro" if row[2] == "free" else "free", *row[3:]] for row in rows()]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvc_modelver.core.tables import ColumnProfile, TableProfile
+from dvc_modelver.core.tables import ColumnProfile, TableProfile, value_digest
 from dvc_modelver.core.validation import (
     Count,
     Expected,
@@ -21,7 +21,7 @@ from dvc_modelver.core.validation import (
     judge,
     passed,
 )
-from dvc_modelver.core.validationrules import parse_profile, parse_rules, profile_document, value_digest
+from dvc_modelver.core.validationrules import parse_profile, parse_rules, profile_document
 from dvc_modelver.errors import BadInput
 
 AGE = ColumnProfile(name="age", type="integer", nulls=10, distinct=50, minimum=18, maximum=90, mean=40.0, std=9.0)

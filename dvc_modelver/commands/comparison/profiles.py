@@ -26,7 +26,7 @@ from dvc_modelver.errors import ModelverError
 
 MAX_SIZE = 256 << 20
 """Bytes of the largest file that is looked into."""
-_CACHE = "tables-1"
+_CACHE = "tables-2"
 """Bump it when the meaning of a profile changes, or what takes which text for what."""
 _NUMBER = (int, float, NoneType)
 _FIELDS: Mapping[str, tuple[type, ...]] = {
