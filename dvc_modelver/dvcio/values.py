@@ -19,18 +19,25 @@ MAX_TOML = 2 * 1024 * 1024
 _TOML_BREAK = re.compile(rb"[,=\n\[\]{}]")
 
 
-def read_values(data: bytes, *, path: str) -> object:
+def read_values(data: bytes, *, path: str, strict: bool = False) -> object:
     """The contents of a params or metrics file, by its suffix: JSON, TOML, Python, and YAML for anything else.
 
     Mostly a mapping; a metrics file may also hold one number.  An empty file is an empty mapping.
+
+    Args:
+        strict: whether a key that stands twice in JSON is refused, as it is in the other formats; else the last one
+            counts, as for DVC.
 
     Raises:
         BadInput: it cannot be read as what its name says; the message names file and line.
     """
     if len(data) > MAX_BYTES:
         raise BadInput(f"{path}: larger than {MAX_BYTES // 2**20} MiB")
-    read = _READERS.get(posixpath.splitext(path)[1].lower(), _read_yaml)
-    value = read(data, path)
+    suffix = posixpath.splitext(path)[1].lower()
+    if strict and suffix == ".json":
+        value = _read_json(data, path, pairs=_once)
+    else:
+        value = _READERS.get(suffix, _read_yaml)(data, path)
     _check_nesting(value, path)
     return {} if value is None or value == "" or value == [] else value
 
@@ -123,9 +130,27 @@ def _decode(data: bytes, path: str) -> str:
         raise BadInput(f"{path}: line {line}: not UTF-8 text") from None
 
 
-def _read_json(data: bytes, path: str) -> object:
+_Pairs = list[tuple[str, object]]
+
+
+class _Twice(Exception):
+    """A key of a JSON object that stands there twice."""
+
+
+def _once(pairs: _Pairs) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
+    return found
+
+
+def _read_json(data: bytes, path: str, pairs: Callable[[_Pairs], object] | None = None) -> object:
     try:
-        return json.loads(_decode(data, path))
+        return json.loads(_decode(data, path), object_pairs_hook=pairs)
+    except _Twice as error:
+        raise BadInput(f"{path}: key {str(error)[:60]!r} twice") from None
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
     except (ValueError, RecursionError):

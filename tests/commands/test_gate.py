@@ -68,6 +68,26 @@ def test_without_a_policy_nothing_may_be_worse(dvc_repo: DvcRepo, modelver: Mode
     assert [(r["metric"], r["reason"]) for r in rules(answer, ok=False)] == [("loss.val", "rose from 0.3 to 0.31")]
 
 
+def test_a_policy_against_a_stage_that_cannot_be(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Where the stages are listed a slip is named, instead of letting everything pass for want of a reference."""
+    released(dvc_repo, auc=0.8)
+    measure(dvc_repo, auc=0.1)
+    dvc_repo.git.write("gate.yaml", "against: pord\n")
+    dvc_repo.git.write(".modelver.yaml", "stages: [staging, prod]\n")
+    done = modelver("gate", "churn", "--policy", "gate.yaml", cwd=dvc_repo.git, code=7)
+    assert "no stage pord" in done.err
+    assert "prod" in done.err.splitlines()[-1]
+    dvc_repo.git.write("gate.yaml", "against: staging\n")
+    assert "staging of churn is empty" in modelver("gate", "churn", "--policy", "gate.yaml", cwd=dvc_repo.git).err
+
+
+def test_a_key_that_stands_twice_decides_nothing(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """A policy in JSON is as strict as one in YAML: the second of two thresholds does not silently win."""
+    measure(dvc_repo, auc=0.5)
+    dvc_repo.git.write("gate.json", '{"metrics": {"auc": {"min": 0.9}, "auc": {"min": 0.1}}}')
+    assert "key 'auc' twice" in modelver("gate", "churn", "--policy", "gate.json", cwd=dvc_repo.git, code=2).err
+
+
 def test_a_metric_that_vanished_is_a_regression(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Nobody passes by no longer measuring, nor with NaN."""
     released(dvc_repo, auc=0.8, f1=0.7)

@@ -332,6 +332,12 @@ def test_words_and_numbers_are_not_compared(repo: DvcRepo, modelver: Modelver, r
     assert held(repo, modelver) == "v0.3.0"
 
 
+def test_a_report_that_says_two_things(repo: DvcRepo, modelver: Modelver) -> None:
+    """A metric that stands twice in JSON is judged by neither of its values."""
+    repo.git.write("live.json", '{"auc": 0.1, "auc": 0.95}')
+    assert "key 'auc' twice" in modelver(*GUARD, "--rollback", cwd=repo.git, code=2).err
+
+
 def test_a_report_of_no_samples(repo: DvcRepo, modelver: Modelver) -> None:
     """What was measured of nothing is not judged, with no policy too."""
     report(repo, auc=0.1, samples=0)

@@ -27,7 +27,7 @@ def read_policy(project: Project, file: str | None) -> GatePolicy:
         raise BadInput(f"{file or 'an empty name'} is no policy file by its name", hint=f"one of {', '.join(SUFFIXES)}")
     from dvc_modelver.commands.gating.files import read_named
 
-    return parse_policy(file, read_values(read_named(project, file), path=file))
+    return parse_policy(file, read_values(read_named(project, file), path=file, strict=True))
 
 
 def read_file(path: Path, name: str, hint: str = "") -> bytes:

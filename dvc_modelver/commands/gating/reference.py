@@ -81,7 +81,9 @@ def _place(project: Project, name: str, against: str | None, policy: GatePolicy)
     model = project.model_of(name)
     text = against or policy.against
     if text is not None:
-        return _named(project, model, text, {*project.config.stages, *model.stage_names, policy.against or ""})
+        # Where the stages are listed, another name in a policy is a slip: it would never hold anything to compare with.
+        expected = project.config.stages or (policy.against or "",)
+        return _named(project, model, text, {*expected, *model.stage_names})
     for stage in PRODUCTION:
         if model.holder(stage) is not None:
             return _held(model, stage, set())
@@ -227,7 +229,8 @@ def read_reference(project: Project, name: str, file: str, at_hand: Bytes) -> Re
     from dvc_modelver.dvcio.values import read_values
 
     hint = f"modelver gate {name} --update-reference --reference {file}"
-    raw = read_values(read_named(project, file, hint), path=file if file.endswith(".json") else f"{file}.json")
+    path = file if file.endswith(".json") else f"{file}.json"
+    raw = read_values(read_named(project, file, hint), path=path, strict=True)
     if not isinstance(raw, Mapping) or raw.get("schema") != SCHEMA or not isinstance(raw.get("name"), str):
         raise BadInput(f"{file} is no reference of a gate", hint=hint)
     if raw["name"] != name:

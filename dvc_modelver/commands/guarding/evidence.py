@@ -67,7 +67,7 @@ def _metrics(data: bytes, file: str, digest: str) -> Evidence:
     from dvc_modelver.core.metrics import is_number
     from dvc_modelver.dvcio.values import flatten_metrics, read_values
 
-    value = read_values(data, path=file)
+    value = read_values(data, path=file, strict=True)
     if not isinstance(value, Mapping):
         raise BadInput(f"{file} is no mapping of metrics to numbers", hint='as in {"accuracy": 0.91}')
     found = flatten_metrics(value)

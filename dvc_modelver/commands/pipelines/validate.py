@@ -190,7 +190,7 @@ def read_profile_file(around: Surroundings, file: str) -> tuple[Profile, Mapping
     from dvc_modelver.dvcio.values import read_values
 
     data = read_file(around.directory / file, file, hint=f"modelver validate FILE --write-profile {file}")
-    return parse_profile(file, read_values(data, path=f"{file}.json"))
+    return parse_profile(file, read_values(data, path=f"{file}.json", strict=True))
 
 
 def _policy(around: Surroundings, request: ValidateRequest) -> Mapping[str, object]:
@@ -200,7 +200,8 @@ def _policy(around: Surroundings, request: ValidateRequest) -> Mapping[str, obje
 
     if not request.policy.lower().endswith(SUFFIXES):
         raise BadInput(f"{request.policy} is no policy file by its name", hint=f"one of {', '.join(SUFFIXES)}")
-    found = read_values(read_file(around.directory / request.policy, request.policy), path=request.policy)
+    data = read_file(around.directory / request.policy, request.policy)
+    found = read_values(data, path=request.policy, strict=True)
     if not isinstance(found, Mapping):
         raise BadInput(f"{request.policy}: the policy must be a mapping")
     return found
