@@ -225,7 +225,8 @@ class _Files:
         for output in outputs:
             data = blob(output) if blob is not None and output.cached and output.digest else None
             if data is None:
-                self.problem(output.path, f"{output.path} is in DVC's cache, and not at hand")
+                where = "is in DVC's cache, and not at hand" if output.cached else "is not there, and DVC keeps no copy"
+                self.problem(output.path, f"{output.path} {where}")
             else:
                 yield output.path, data
 

@@ -88,6 +88,14 @@ def test_a_key_that_stands_twice_decides_nothing(dvc_repo: DvcRepo, modelver: Mo
     assert "key 'auc' twice" in modelver("gate", "churn", "--policy", "gate.json", cwd=dvc_repo.git, code=2).err
 
 
+def test_a_metrics_file_that_is_not_there(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """Of a file that DVC does not cache nobody says that it is in DVC's cache."""
+    released(dvc_repo, auc=0.8)
+    (dvc_repo.path / "metrics.json").unlink()
+    (note,) = modelver("gate", "churn", "--json", cwd=dvc_repo.git, code=1).json["notes"]
+    assert note == "metrics.json is not there, and DVC keeps no copy"
+
+
 def test_a_metric_that_vanished_is_a_regression(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Nobody passes by no longer measuring, nor with NaN."""
     released(dvc_repo, auc=0.8, f1=0.7)
