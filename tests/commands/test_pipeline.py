@@ -44,6 +44,18 @@ def test_a_gate(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     assert (again["changed"], again["steps"]) == (False, [])
 
 
+@pytest.mark.parametrize("kind", ["validate", "card-data"])
+def test_a_table_whose_name_begins_with_a_dash(dvc_repo: DvcRepo, modelver: Modelver, kind: str) -> None:
+    """What the stage runs takes the name for a table, and for no option."""
+    dvc_repo.git.write("-new.csv", "a\n1\n")
+    modelver("pipeline", "add", kind, "./-new.csv", "--yes", cwd=dvc_repo.git)
+    (stage,) = (body for name, body in stages(dvc_repo).items() if name.startswith(kind))
+    assert "-new.csv" in stage["deps"]
+    if kind == "validate":
+        modelver("validate", "./-new.csv", "--write-profile", stage["deps"][1], cwd=dvc_repo.git)
+    modelver(*stage["cmd"].split()[1:], cwd=dvc_repo.git)
+
+
 def test_a_gate_before_the_first_run(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Where nothing was measured yet it depends on what dvc.yaml says will be; a policy that is not there is said."""
     (dvc_repo.path / "metrics.json").unlink()

@@ -213,19 +213,19 @@ def _validate(project: Project, request: AddRequest, file: ProjectFile) -> _Made
     out = request.out or f"validate/{stem}.json"
     options = [*_option("--policy", request.policy), *_option("--train", request.train)]
     deps = [table, profile, *(path for path in (request.policy, request.train) if path is not None)]
-    words = ["modelver", "validate", table, "--profile", profile, *options, "--out", out]
+    words = ["modelver", "validate", _word(table), "--profile", profile, *options, "--out", out]
     return _Made(
         stage=f"validate-{stem}",
         body={"cmd": shlex.join(words), "deps": deps, "outs": [{out: {"cache": False}}]},
         out=out,
-        next=_unless(project, profile, ["modelver", "validate", table], "--write-profile"),
+        next=_unless(project, profile, ["modelver", "validate", _word(table)], "--write-profile"),
     )
 
 
 def _card_data(project: Project, request: AddRequest, file: ProjectFile) -> _Made:
     table = _table(request)
     out = request.out or f"{table}{PROFILE_SUFFIX}"
-    words = ["modelver", "validate", table, "--write-profile", out]
+    words = ["modelver", "validate", _word(table), "--write-profile", out]
     body = {"cmd": shlex.join(words), "deps": [table], "outs": [{out: {"cache": False}}]}
     return _Made(stage=f"card-data-{_stem(PurePosixPath(table).name)}", body=body, out=out)
 
@@ -287,6 +287,11 @@ def _table(request: AddRequest) -> str:
     if kind is None or (kind.startswith("json") and not kind.startswith("jsonl")):
         raise BadInput(f"{table} is no table by its name", hint="one of .csv, .tsv, .jsonl (also .gz) and .parquet")
     return table
+
+
+def _word(path: str) -> str:
+    """As a command takes it for a path, and for no option."""
+    return f"./{path}" if path.startswith("-") else path
 
 
 def _here(project: Project, path: str) -> str:
