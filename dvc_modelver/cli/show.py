@@ -218,11 +218,14 @@ _REPRODUCED = {
 
 
 def _note_line(note: Note) -> str:
-    """One note for people; what its kind says beyond that is in the JSON."""
-    verdict = note.facts.get("verdict")
+    """One note for people, with its reason if it gives one; what its kind says beyond that is in the JSON."""
+    from dvc_modelver.core.secrets import redact_text
+
+    verdict, reason = note.facts.get("verdict"), note.facts.get("reason")
     known = _REPRODUCED.get(verdict) if note.kind == REPRODUCTION and isinstance(verdict, str) else None
     by = f" by {note.by.name}" if note.by is not None else ""
-    return one_line(f"{known or note.kind} on {day(note.at)}{by}", 200)
+    why = f": {redact_text(reason).removeprefix(f'{note.kind}: ')}" if isinstance(reason, str) and reason else ""
+    return one_line(f"{known or note.kind} on {day(note.at)}{by}{why}", 300)
 
 
 def _lines(facts: VersionFacts) -> list[str]:

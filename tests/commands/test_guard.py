@@ -434,6 +434,9 @@ def test_it_goes_back_with_its_evidence(repo: DvcRepo, modelver: Modelver) -> No
     (note,) = modelver("show", "churn@v0.3.0", "--json", cwd=repo.git).json["notes"]
     assert (note["kind"], note["event"], note["to"], note["evidence"]) == ("guard", "churn#prod#4", "v0.2.0", [digest])
     assert note["rules"] == [{"metric": "auc", "rule": "not_worse", "limit": "up", "value": 0.75, "reference": 0.9}]
+    said = modelver("show", "churn@v0.3.0", cwd=repo.git).out
+    (line,) = (line for line in said.splitlines() if line.startswith("  guard on "))
+    assert line.endswith(": auc: fell from 0.9 to 0.75")
 
 
 def test_the_same_evidence_twice_is_one_step(repo: DvcRepo, modelver: Modelver) -> None:
