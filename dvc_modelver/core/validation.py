@@ -170,11 +170,23 @@ def _expected(column: ColumnProfile | None, rule: ColumnRule | None, is_id: bool
     high = own.maximum if own.maximum is not None else column.maximum if column is not None else None
     known = own.values if own.values is not None else column.categories if column is not None else None
     return Expected(
-        type=column.type if column is not None else None,
+        type=_kind(column.type if column is not None else None, own),
         minimum=low,
         maximum=high,
         categories=frozenset(known) if known is not None else None,
     )
+
+
+_ORDERED = {"integer": "number", "number": "number", "date": "date"}
+
+
+def _kind(known: str | None, rule: ColumnRule) -> str | None:
+    """The type of the profile, unless no cell of such could be compared with the rule's own bounds."""
+    bounds = [end for end in (rule.minimum, rule.maximum) if end is not None]
+    if not bounds:
+        return known
+    kind = "date" if isinstance(bounds[0], str) else "number"
+    return known if known is not None and _ORDERED.get(known) == kind else kind
 
 
 def judge(profile: Profile | None, rules: Rules, seen: Seen) -> tuple[Finding, ...]:

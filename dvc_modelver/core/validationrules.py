@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import date
 from typing import Any
 
 from dvc_modelver.core.tables import ColumnProfile, TableProfile, value_digest
@@ -35,6 +36,7 @@ COLUMN_KEYS = (*_OF_COLUMNS, "min", "max", "values")
 _TYPES = ("integer", "number", "boolean", "date", "text", "empty")
 _MAX_COLUMNS = 10_000
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?) ?%")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d.*)?")
 _HEX = re.compile(r"[0-9a-f]{16}")
 
 
@@ -187,6 +189,8 @@ def _column_rule(where: str, key: str, value: object) -> ColumnRule:
     for name, own in (("min", "minimum"), ("max", "maximum")):
         if name in section:
             found[own] = _bound(where, f"{key}.{name}", section[name])
+    if len({isinstance(found[own], str) for own in ("minimum", "maximum") if own in found}) > 1:
+        raise BadInput(f"{where}: {key}: min and max are a number and a date")
     if "values" in section:
         found["values"] = tuple(map(value_digest, _names(where, f"{key}.values", section["values"])))
     return ColumnRule(**found)
@@ -195,9 +199,16 @@ def _column_rule(where: str, key: str, value: object) -> ColumnRule:
 def _bound(where: str, key: str, value: object) -> float | str:
     text = value.isoformat() if hasattr(value, "isoformat") else value
     number = isinstance(text, (int, float)) and not isinstance(text, bool) and math.isfinite(text)
-    if not number and not isinstance(text, str):
+    if not number and not (isinstance(text, str) and _is_date(text)):
         raise BadInput(f"{where}: {key} must be a number, or a date as text")
     return text  # type: ignore[return-value]
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text[:10]))
+    except ValueError:
+        return False
 
 
 def _row_bounds(where: str, key: str, value: object) -> tuple[int | None, int | None]:

@@ -218,7 +218,7 @@ class _Files:
         if located is None:
             self.problem(path, f"{path} is not in this commit")
             return
-        outputs = _files_of(located, path, listing)
+        outputs = files_of(located, path, listing)
         if outputs is None:
             self.problem(path, f"the listing of {located.output.path} is not at hand")
             return
@@ -231,8 +231,11 @@ class _Files:
                 yield output.path, data
 
 
-def _files_of(located: Located, path: str, listing: Listing | None) -> list[Output] | None:
-    """The tracked file at `path` as an output of its own, or each file of values below; None without a listing."""
+def files_of(located: Located, path: str, listing: Listing | None) -> list[Output] | None:
+    """What is tracked at `path` as outputs of their own: the file there, or each file of values below the directory.
+
+    None where that takes a listing which is not at hand.
+    """
     output = located.output
     if not is_directory(output):
         return [output] if output.path == path else []

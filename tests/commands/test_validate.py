@@ -238,6 +238,38 @@ def test_rules_stand_in_the_policy_or_the_profile(work: Path, modelver: Modelver
     ]
 
 
+@pytest.mark.parametrize(
+    ("column", "bound", "kind"),
+    [("plan", "min: 1", "number"), ("age", "min: '2020-01-01'", "date"), ("joined", "max: 5", "number")],
+)
+def test_bounds_of_another_kind_are_not_overlooked(
+    work: Path, modelver: Modelver, column: str, bound: str, kind: str
+) -> None:
+    """A cell that cannot be compared with its bounds is of the wrong type, with and without a profile."""
+    (work / "rules.yaml").write_text(f"columns: {{{column}: {{{bound}}}}}\n")
+    for more in ((), ("--profile", "profile.json")):
+        answer = modelver("validate", "train.csv", "--policy", "rules.yaml", *more, "--json", cwd=work, code=1).json
+        assert found(answer) == [(column, "types", "refuse", 200)]
+        assert answer["findings"][0]["expected"] == kind
+
+
+def test_a_bound_that_is_no_number_and_no_date(work: Path, modelver: Modelver) -> None:
+    """A number in quotes would bound nothing: it is a slip of the policy."""
+    words = ("validate", "train.csv", "--policy", "rules.yaml")
+    for text in ("18", "2024-13-01", "2024-01-01x"):
+        (work / "rules.yaml").write_text(f"columns: {{age: {{min: '{text}'}}}}\n")
+        assert "columns.age.min must be a number, or a date" in modelver(*words, cwd=work, code=2).err
+    (work / "rules.yaml").write_text("columns: {age: {min: 1, max: 2024-01-01}}\n")
+    assert "a number and a date" in modelver(*words, cwd=work, code=2).err
+
+
+def test_a_label_that_is_not_there(work: Path, modelver: Modelver) -> None:
+    """A label that the training does not have is a slip: it would be compared with the rest, and hide leaks."""
+    (work / "rules.yaml").write_text("label: plann\n")
+    words = ("validate", "train.csv", "--train", "train.csv", "--policy", "rules.yaml")
+    assert "train.csv has no column plann" in modelver(*words, cwd=work, code=2).err
+
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
     "a zero byte": (b"id,age\n1,\x002\n", "zero byte"),
@@ -355,6 +387,23 @@ def test_against_a_version(released: DvcRepo, modelver: Modelver) -> None:
     modelver("validate", "new.csv", *words, "--data", "gone.csv", cwd=released.git, code=2)
     modelver("validate", "new.csv", "--against", "churn@v9.0.0", cwd=released.git, code=7)
     modelver("validate", "new.csv", *words, cwd=released.git, code=3, env={"DVC_STAGE": "check"})
+
+
+def test_against_a_file_of_a_tracked_directory(released: DvcRepo, modelver: Modelver) -> None:
+    """A version whose stage reads one table of a directory that DVC tracks as a whole has that table."""
+    git = released.git
+    text = (released.path / "data/prepared.csv").read_text()
+    git.write("tables/train 1.csv", text)
+    git.write("tables/other.csv", "a\n1\n")
+    released.dvc(["add", "-q", "tables"])
+    git.commit("Tables")
+    modelver("release", "churn", "--allow-unchanged", cwd=git)
+    git.write("new.csv", text)
+    words = ("validate", "new.csv", "--against", "churn", "--data")
+    assert "tables/train 1.csv of churn@" in modelver(*words, "tables/train 1.csv", cwd=git).err
+    assert "has no table tables/gone.csv" in modelver(*words, "tables/gone.csv", cwd=git, code=2).err
+    next(released.cache.rglob("*.dir")).unlink()
+    assert "listing of tables" in modelver(*words, "tables/train 1.csv", cwd=git, code=5).err
 
 
 def test_a_tracked_profile_needs_no_data(released: DvcRepo, modelver: Modelver) -> None:

@@ -19,6 +19,7 @@ from dvc_modelver.core.trees import Tree
 from dvc_modelver.core.validation import Profile
 from dvc_modelver.core.validationrules import parse_profile
 from dvc_modelver.dvcio.locate import Commit
+from dvc_modelver.dvcio.measures import files_of
 from dvc_modelver.dvcio.profiled import PROFILE_SUFFIX
 from dvc_modelver.dvcio.profiles import table_format
 from dvc_modelver.errors import BadInput, DataError
@@ -51,7 +52,7 @@ def find_reference(project: Project, text: str, file: Path, data: str | None) ->
     with Bytes(project) as at_hand:
         source = source_at(FactsReader(project, [place], at_hand), place, model.name)
         commit, home = Commit(tree), source.declared.file
-        path = data or _same(project, commit, tree, home, file)
+        path = data or _same(project, at_hand, commit, tree, home, file)
         if path is None:
             path = _only([one.output.path for one in source.recipe.data], place.ref)
         tracked = _bytes(at_hand, commit, tree, home, path + PROFILE_SUFFIX)
@@ -61,7 +62,7 @@ def find_reference(project: Project, text: str, file: Path, data: str | None) ->
             name = f"{path}{PROFILE_SUFFIX} of {place.ref}"
             profile, rules = parse_profile(name, read_values(tracked, path=f"{path}{PROFILE_SUFFIX}"))
             return Reference(ref=place.ref, profile=profile, rules=rules, notes=(f"against {name}",))
-        output = _output(commit, tree, home, path)
+        output = _output(at_hand, commit, tree, home, path)
         table = profile_output(project, at_hand, output, tree) if output is not None else None
     if output is None:
         raise BadInput(f"{place.ref} has no table {path}", hint="--data PATH names one of its tables")
@@ -70,12 +71,12 @@ def find_reference(project: Project, text: str, file: Path, data: str | None) ->
     return Reference(ref=place.ref, profile=Profile(table=table), notes=(f"against {path} of {place.ref}",))
 
 
-def _same(project: Project, commit: Commit, tree: Tree, home: str, file: Path) -> str | None:
+def _same(project: Project, at_hand: Bytes, commit: Commit, tree: Tree, home: str, file: Path) -> str | None:
     """The path of `file` from the repository's root, when the version has a table there."""
     if project.repository.root is None:
         return None
     path = Path(os.path.relpath(file.absolute(), project.repository.root)).as_posix()
-    return path if not path.startswith("../") and _output(commit, tree, home, path) is not None else None
+    return path if not path.startswith("../") and _output(at_hand, commit, tree, home, path) is not None else None
 
 
 def _only(paths: list[str], ref: str) -> str:
@@ -87,16 +88,24 @@ def _only(paths: list[str], ref: str) -> str:
     raise BadInput(f"{ref} {why}", hint="--data PATH names the one to compare with" if tables else "--profile FILE")
 
 
-def _output(commit: Commit, tree: Tree, home: str, path: str) -> Output | str | None:
-    """What the version tracks at a path: an output, a path in Git, or nothing."""
+def _output(at_hand: Bytes, commit: Commit, tree: Tree, home: str, path: str) -> Output | str | None:
+    """What the version tracks at a path: an output, a file of a tracked directory, a path in Git, or nothing.
+
+    Raises `DataError` when the directory's listing is not on this machine.
+    """
     if tree.entry(path) is not None:
         return path
     located = commit.find(path, home)
-    return located.output if located is not None and located.output.path == path else None
+    if located is None:
+        return None
+    found = files_of(located, path, at_hand.listing)
+    if found is None:
+        raise DataError(f"the listing of {located.output.path} is not at hand", hint="dvc fetch --all-tags")
+    return next((output for output in found if output.path == path), None)
 
 
 def _bytes(at_hand: Bytes, commit: Commit, tree: Tree, home: str, path: str) -> bytes | None:
-    output = _output(commit, tree, home, path)
+    output = _output(at_hand, commit, tree, home, path)
     if output is None or isinstance(output, str):
         return tree.read(path) if output is not None else None
     found = at_hand.blob(output)

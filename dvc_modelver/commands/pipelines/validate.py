@@ -256,6 +256,8 @@ class _Leak:
             return
         ours, theirs = around.directory / request.file, around.directory / request.train
         mine, train = next(read_blocks(ours, request.file)), next(read_blocks(theirs, request.train))
+        if rules.label is not None and rules.label not in train.names:
+            raise BadInput(f"{request.train} has no column {rules.label}", hint="it is named as the label")
         common = tuple(name for name in mine.names if name in train.names and name != rules.label)
         if not common:
             raise BadInput(f"{request.file} and {request.train} have no column in common", hint="see their first lines")
