@@ -88,6 +88,30 @@ def test_a_key_that_stands_twice_decides_nothing(dvc_repo: DvcRepo, modelver: Mo
     assert "key 'auc' twice" in modelver("gate", "churn", "--policy", "gate.json", cwd=dvc_repo.git, code=2).err
 
 
+@pytest.mark.parametrize("file", ["gate.yaml", "metrics.json", "dvc.yaml"])
+def test_only_its_own_answer_is_replaced(dvc_repo: DvcRepo, modelver: Modelver, file: str) -> None:
+    """Neither `--out` nor `--update-reference` takes the place of a policy, of metrics or of anything else: 4."""
+    released(dvc_repo, auc=0.8)
+    dvc_repo.git.write("gate.yaml", "metrics: {auc: {min: 0.1}}\n")
+    before = (dvc_repo.path / file).read_bytes()
+    words = ("gate", "churn", "--policy", "gate.yaml")
+    assert "holds something else" in modelver(*words, "--out", file, cwd=dvc_repo.git, code=4).err
+    modelver(*words, "--update-reference", "--reference", file, cwd=dvc_repo.git, code=4)
+    assert (dvc_repo.path / file).read_bytes() == before
+
+
+def test_a_reference_with_conflict_markers_is_written_anew(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """What the hint of the gate says is possible."""
+    released(dvc_repo, auc=0.8)
+    words = ("gate", "churn", "--update-reference", "--reference", "gate/churn.json")
+    modelver(*words, cwd=dvc_repo.git)
+    place = dvc_repo.path / "gate/churn.json"
+    good = place.read_text()
+    place.write_text(f"<<<<<<< ours\n{good}=======\n{good}>>>>>>> theirs\n")
+    modelver(*words, cwd=dvc_repo.git)
+    assert place.read_text() == good
+
+
 def test_a_metrics_file_that_is_not_there(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Of a file that DVC does not cache nobody says that it is in DVC's cache."""
     released(dvc_repo, auc=0.8)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from dvc_modelver.commands.gating.policy import read_file
 from dvc_modelver.commands.project import Project
 from dvc_modelver.dvcio.paths import path_problem, shown
-from dvc_modelver.errors import BadInput, Refused
+from dvc_modelver.errors import BadInput, Conflict, Refused
 
 
 def read_named(project: Project, file: str, hint: str = "") -> bytes:
@@ -53,6 +54,19 @@ def target_of(project: Project, file: str) -> Path:
         raise Refused(f"cannot write {shown(file)}: the path leads into '.git'", hint="name another file")
     _refuse_no_file(path, file, replaced=inside is not None)
     return path
+
+
+def refuse_other(path: Path, file: str, keys: Collection[str]) -> None:
+    """Raises `Conflict` when a file is there that says something else: a policy, metrics, what people wrote.
+
+    Args:
+        keys: what stands in any file that we wrote there before, also in one with conflict markers.
+    """
+    if path.is_symlink() or not path.is_file():
+        return
+    data = path.read_bytes()
+    if data.strip() and not all(f'"{key}":'.encode() in data for key in keys):
+        raise Conflict(f"{shown(file)} is there, and holds something else", hint="name another file, or remove it")
 
 
 def _plain(project: Project, file: str) -> Path:

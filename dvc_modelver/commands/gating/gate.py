@@ -11,7 +11,7 @@ from pathlib import Path
 from dvc_modelver.commands.bytes_at_hand import Bytes
 from dvc_modelver.commands.comparison.points import Place
 from dvc_modelver.commands.gating.chance import intervals
-from dvc_modelver.commands.gating.files import target_of
+from dvc_modelver.commands.gating.files import refuse_other, target_of
 from dvc_modelver.commands.gating.measure import Measured, measure_files, measure_place
 from dvc_modelver.commands.gating.policy import read_policy
 from dvc_modelver.commands.gating.reference import (
@@ -95,9 +95,12 @@ def gate(project: Project, request: GateRequest) -> Gated:
         NotFound: no such model, version, stage, commit or experiment.
         DataError: the reference's metrics are neither in DVC's cache nor in the remote.
         Refused: inside a pipeline stage without a reference file.
+        Conflict: `request.out` is there, and no answer of a gate.
     """
     _refuse_contradictions(request)
     out = target_of(project, request.out) if request.out is not None else None
+    if out is not None and request.out is not None:
+        refuse_other(out, request.out, ("schema", "judged", "rules"))
     policy = read_policy(project, request.policy)
     _refuse_refs_inside_dvc(project, request, policy)
     with Bytes(project) as at_hand:
@@ -133,6 +136,7 @@ def update_reference(project: Project, request: GateRequest, *, dry_run: bool = 
         )
     file = request.reference or _staged_file(project, request.model)
     target = target_of(project, file)
+    refuse_other(target, file, ("schema", "against", "metrics"))
     policy = read_policy(project, request.policy)
     name = _name(project, request.model)
     with Bytes(project) as at_hand:
