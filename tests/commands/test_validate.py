@@ -263,6 +263,16 @@ def test_a_bound_that_is_no_number_and_no_date(work: Path, modelver: Modelver) -
     assert "a number and a date" in modelver(*words, cwd=work, code=2).err
 
 
+@pytest.mark.parametrize("words", [("train.csv", "--profile", "profile.json", "--out", "dvc.yaml"), ()])
+def test_a_verdict_replaces_only_a_verdict(work: Path, modelver: Modelver, words: tuple[str, ...]) -> None:
+    """A file that holds something else stays, and the check is not made: 4."""
+    (work / "dvc.yaml").write_text("stages: {}\n")
+    asked = words or ("--out", "dvc.yaml", "--", "touch", "ran")
+    assert "holds something else" in modelver("validate", *asked, cwd=work, code=4).err
+    assert (work / "dvc.yaml").read_text() == "stages: {}\n"
+    assert not (work / "ran").exists()
+
+
 def test_a_label_that_is_not_there(work: Path, modelver: Modelver) -> None:
     """A label that the training does not have is a slip: it would be compared with the rest, and hide leaks."""
     (work / "rules.yaml").write_text("label: plann\n")

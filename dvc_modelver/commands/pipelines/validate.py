@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dvc_modelver.commands.child import run_child
+from dvc_modelver.commands.gating.files import refuse_other
 from dvc_modelver.commands.gating.policy import SUFFIXES, read_file
 from dvc_modelver.commands.pipelines.reference import Reference, find_reference
 from dvc_modelver.commands.project import Project, Surroundings
@@ -85,8 +86,9 @@ def validate(around: Surroundings, request: ValidateRequest) -> Validated:
         NotFound: no such version or stage.
         DataError: the version's table is not on this machine.
         Refused: `--against` inside a pipeline stage.
+        Conflict: `request.out` is there, and no verdict.
     """
-    out = _target(around, request.out, request)
+    out = _answer(around, request.out, request)
     reference = _reference(around, request)
     policy = _policy(around, request)
     rules = parse_rules(reference.ref or "the profile", reference.rules, "rules.")
@@ -134,7 +136,7 @@ def check_by_command(around: Surroundings, words: tuple[str, ...], out: str | No
 
     Raises `BadInput` when it cannot be started.
     """
-    place = _target(around, out, None)
+    place = _answer(around, out, None)
     ended = run_child(words, around.directory, around.env)
     seen = f"exit code {ended.code}"
     bad = Finding(column=None, rule="command", level="refuse", expected="exit code 0", seen=seen, count=1)
@@ -151,6 +153,14 @@ def check_by_command(around: Surroundings, words: tuple[str, ...], out: str | No
 
 
 # Read -------------------------------------------------------------------------------------------------------------
+
+
+def _answer(around: Surroundings, file: str | None, request: ValidateRequest | None) -> Path | None:
+    """Where the verdict is written; raises `Conflict` where something else is."""
+    place = _target(around, file, request)
+    if place is not None and file is not None:
+        refuse_other(place, file, ("schema", "findings"))
+    return place
 
 
 def _target(around: Surroundings, file: str | None, request: ValidateRequest | None) -> Path | None:
