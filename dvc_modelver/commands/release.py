@@ -6,6 +6,7 @@ make, the tags, and the remote when asked.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event, TagName
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import ModelverError, Refused
-from dvc_modelver.gitio.commits import child_commit, commit_only, look_before
+from dvc_modelver.gitio.commits import child_commit, commit_only, look_before, refuse_unwatched
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
 from dvc_modelver.gitio.worktree import Uncommitted, read_changes
 
@@ -204,7 +205,10 @@ def _check_commit_possible(project: Project, request: ReleaseRequest, cards: Seq
             "HEAD is detached, and the card needs a commit on a branch",
             hint="git switch BRANCH; or --push-to BRANCH; or --no-card",
         )
-    dirty = changed_files(project, read_changes(project.repository.git), [card.path for card in cards])
+    paths = [card.path for card in cards]
+    # What a sparse checkout leaves out is not there to be lost.
+    refuse_unwatched(project.repository.git, [path for path in paths if os.path.lexists(project.root / path)])
+    dirty = changed_files(project, read_changes(project.repository.git), paths)
     if dirty:
         raise Refused(f"{dirty[0].path} is not as committed", hint=f"git add {dirty[0].path} && git commit")
 

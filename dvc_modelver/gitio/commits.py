@@ -32,7 +32,7 @@ from dvc_modelver.gitio.placing import (
 from dvc_modelver.gitio.process import GitFailed, GitProcess, is_true
 from dvc_modelver.gitio.refs import checked_out, current_branch
 from dvc_modelver.gitio.repository import Repository
-from dvc_modelver.gitio.worktree import read_changes
+from dvc_modelver.gitio.worktree import read_changes, read_unwatched
 
 __all__ = [
     "Before",
@@ -44,6 +44,7 @@ __all__ = [
     "commit_only",
     "is_movable",
     "look_before",
+    "refuse_unwatched",
     "undo_commit",
     "uninterrupted",
     "write_file",
@@ -157,6 +158,21 @@ def look_before(repository: Repository, files: Files, gone: Collection[str] = ()
     )
 
 
+def refuse_unwatched(git: GitProcess, files: Collection[str]) -> None:
+    """Raises `Refused` when Git was told not to look at one of `files`: nobody knows what would be lost."""
+    unwatched = read_unwatched(git) if files else {}
+    found = next((path for path in files if path in unwatched), None)
+    if found is None:
+        return
+    mark = unwatched[found]
+    if mark == "skip-worktree" and is_true(git.config.get("core.sparsecheckout")):
+        raise Refused(f"{found} is not in the sparse checkout", hint="git sparse-checkout disable")
+    raise Refused(
+        f"{found} is marked {mark}: git does not tell whether it was changed",
+        hint=f"git update-index --no-{mark} -- {found}",
+    )
+
+
 def _refuse_in_the_way(root: Path, path: str, leaving: Collection[str], *, kept: bool, goes: bool) -> None:
     found = in_the_way(root, path, leaving)
     if found is None or (found == path and kept):
@@ -192,11 +208,15 @@ def commit_only(
         refused = isinstance(error, Refused) or (isinstance(error, GitFailed) and error.status == 1)
         if not refused:
             raise
-        said = [line for line in error.stderr.splitlines() if line.strip()][-1:] if isinstance(error, GitFailed) else []
+        said = _said(error.stderr)[-1:] if isinstance(error, GitFailed) else []
         words = redact(one_line(" ".join(said))) or getattr(error, "message", "")
         hint = getattr(error, "hint", "") or "settle it with the hook, then run it again"
         raise Refused(f"the commit of {_few(files)} did not go through: {words}", hint=hint) from error
     return done
+
+
+def _said(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
 
 
 def _few(paths: Iterable[str]) -> str:

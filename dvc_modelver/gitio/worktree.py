@@ -67,6 +67,16 @@ def read_ignored(git: GitProcess, paths: Sequence[str]) -> frozenset[str]:
     return frozenset(done.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""}
 
 
+def read_unwatched(git: GitProcess) -> Mapping[str, str]:
+    """Files whose changes `read_changes` does not see, as their entries in the index say -> the mark that they bear."""
+    rows = (row.partition(" ") for row in git.text("ls-files", "-v", "-z").split("\0") if row)
+    return {
+        path: "skip-worktree" if mark in "Ss" else "assume-unchanged"
+        for mark, _, path in rows
+        if mark == "S" or mark.islower()
+    }
+
+
 def changes_in(changes: Sequence[Change], paths: Sequence[str]) -> tuple[Change, ...]:
     """Those of `changes` that touch any of `paths`."""
     return tuple(change for change in changes if any(change.is_in(path) for path in paths))

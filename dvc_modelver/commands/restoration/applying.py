@@ -16,8 +16,16 @@ from dvc_modelver.commands.restoration.request import RollbackRequest, RolledBac
 from dvc_modelver.commands.restoration.words import differs, message_of, steps_of, written
 from dvc_modelver.core.registry import Model
 from dvc_modelver.errors import BadInput, EnvironmentProblem, ModelverError, Refused
-from dvc_modelver.gitio.commits import Before, child_commit, commit_only, look_before, uninterrupted
+from dvc_modelver.gitio.commits import (
+    Before,
+    child_commit,
+    commit_only,
+    look_before,
+    refuse_unwatched,
+    uninterrupted,
+)
 from dvc_modelver.gitio.journal import Journal, clear_journal, write_journal
+from dvc_modelver.gitio.process import GitFailed
 from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
 from dvc_modelver.gitio.remotes import PushRef, push
 from dvc_modelver.gitio.worktree import changes_in, read_changes
@@ -69,7 +77,10 @@ def _refuse_dirty(project: Project, request: RollbackRequest, files: Sequence[st
     """Whatever is not as committed, of what would be written, would be lost."""
     if request.branch is not None:
         return
-    changes = read_changes(project.repository.git)
+    git = project.repository.git
+    if request.form != "detach":  # there git itself looks
+        refuse_unwatched(git, files)
+    changes = read_changes(git)
     dirty = [c for c in changes if not c.untracked] if request.form == "detach" else changes_in(changes, files)
     if dirty:
         shown = ", ".join(change.path for change in dirty[:_SHOWN])
@@ -158,8 +169,13 @@ def _move(
         commit = target.ref.target or ""
         where = ("--detach", commit) if target.branch is None else (target.branch.removeprefix("refs/heads/"),)
         words = ("checkout", "--quiet", "--no-overwrite-ignore", *where, "--")
-        with uninterrupted():
-            project.repository.git.run(*words, config=_NO_HOOKS)
+        try:
+            with uninterrupted():
+                project.repository.git.run(*words, config=_NO_HOOKS)
+        except GitFailed as error:
+            if error.status != 1:
+                raise
+            raise Refused(error.message, hint=error.hint or "git status; move away what is in the way") from error
         return commit
     if look is None:
         return project.head or ""
