@@ -141,10 +141,10 @@ class Writing(Base):
             )
             return rollback(project, request)
 
-    def undo_rollback(self, *, dry_run: bool = False) -> RolledBack:
+    def undo_rollback(self, *, reason: str = "", push: bool = False, dry_run: bool = False) -> RolledBack:
         """Go back to where the last rollback started.  Raises `Refused` when something has moved since."""
         with self._project() as project:
-            return undo(project, dry_run=dry_run)
+            return undo(project, reason=reason, push=push, dry_run=dry_run)
 
     def withdraw(self, reference: str, *, message: str = "", **options: bool) -> Outcome:
         """Empty `NAME#STAGE`, or withdraw `NAME@V` for ever (needs a message; does not ask)."""

@@ -77,11 +77,13 @@ def run(
     forms = [flag for flag, on in (("--tree", tree), ("--model-only", model_only), ("--detach", detach)) if on]
     forms += ["--stage"] if stage is not None else []
     _check(forms, name, back, branch, include_shared)
+    if detach and push:
+        raise BadInput("--push and --detach exclude each other", hint="--detach makes nothing to publish")
     with opened(around) as project:
+        pushing = wants_push(project, push, offline) and not detach
         if back:
-            return answer(undo(project, dry_run=dry_run), project.remote)
+            return answer(undo(project, reason=reason or "", push=pushing, dry_run=dry_run), project.remote)
         reference, wanted = _wanted(project, name or "", version)
-        pushing = wants_push(project, push, offline)
         if stage is not None:
             outcome = rollback_stage(
                 project,
@@ -124,8 +126,8 @@ def _wanted(project: Project, name: str, version: str | None) -> tuple[Reference
 def _check(forms: list[str], name: str | None, back: bool, branch: str | None, include_shared: bool) -> None:
     if len(forms) > 1:
         raise BadInput(f"{' and '.join(forms)} exclude each other", hint="choose one")
-    if back and (name is not None or forms or branch):
-        raise BadInput("--undo takes nothing else", hint="modelver rollback --undo")
+    if back and (name is not None or forms or branch is not None or include_shared):
+        raise BadInput("--undo takes no model and no form", hint="modelver rollback --undo")
     if not back and name is None:
         raise BadInput("which model shall go back?", hint="modelver rollback NAME")
     if branch is not None and forms in (["--detach"], ["--stage"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dvc_modelver.core.facts import Output
@@ -25,7 +25,7 @@ from dvc_modelver.dvcio.scratch import disk_problem
 from dvc_modelver.dvcio.sides import find_objects, refuse_missing, saved_side, wanted_side
 from dvc_modelver.dvcio.steps import NOTHING_EXECUTABLE, Change, Executable
 
-__all__ = ["Executable", "Restore", "Row", "plan_restore"]
+__all__ = ["Executable", "Restore", "Row", "check_objects", "plan_restore"]
 
 Row = tuple[Output | None, Output | None]
 """What HEAD names at a path, and what is wanted there; None: nothing."""
@@ -73,6 +73,30 @@ def plan_restore(
         raise disk_problem(error, root) from None
     finally:
         memory.save()
+
+
+def check_objects(
+    outputs: Iterable[Output], cache: Cache, memory: HashMemory, *, progress: Progress = no_progress
+) -> None:
+    """Hash every object of `outputs`, whatever lies in the work tree.
+
+    Raises:
+        DataError: one is missing or corrupt, or DVC keeps no md5 of an output.
+        BadInput: a hostile directory listing, outputs that overlap.
+        EnvironmentProblem: an object cannot be read.
+    """
+    side = wanted_side(outputs, cache)
+    objects = find_objects(set(side.files.values()), cache)
+    refuse_missing(side, objects)
+    jobs = (ToHash(place, oid.hash_name, state) for oid, (place, state) in objects.found.items())
+    try:
+        digests = hash_all(jobs, memory, progress=progress)
+    except OSError as error:
+        raise disk_problem(error, cache.directory) from None
+    finally:
+        memory.save()
+    wrong = {oid for oid in objects.found if digests.get(objects.key(oid)) != oid.hex}
+    refuse_corrupt((path, objects.found[oid][0]) for path, oid in side.files.items() if oid in wrong)
 
 
 class _Planner:

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import settle_left
-from dvc_modelver.commands.restoration.bytes import Bytes, Rest, format_rest, read_bytes
+from dvc_modelver.commands.restoration.bytes import Bytes, Rest, check_bytes, format_rest, push_bytes, read_bytes
 from dvc_modelver.commands.restoration.memory import Last, write_last
 from dvc_modelver.commands.restoration.plan import Plan
 from dvc_modelver.commands.restoration.request import RollbackRequest, RolledBack, Target
 from dvc_modelver.commands.restoration.words import differs, message_of, steps_of, written
 from dvc_modelver.core.registry import Model
-from dvc_modelver.errors import BadInput, EnvironmentProblem, ModelverError, Refused
+from dvc_modelver.core.text import redact
+from dvc_modelver.errors import BadInput, Conflict, EnvironmentProblem, ModelverError, Refused
 from dvc_modelver.gitio.commits import (
     Before,
     child_commit,
@@ -45,6 +46,8 @@ def run(project: Project, request: RollbackRequest, model: Model, target: Target
     _check_branch(project, request, target)
     going = [path for path, data in files.items() if data is None and head.entry(path) is not None]
     bytes_ = read_bytes(project, plan.outputs, going, plan.executable) if not aside else None
+    if aside:
+        check_bytes(project, plan.outputs)
     if bytes_ is not None and request.dry_run:
         bytes_.verify(project)
         if files:
@@ -54,17 +57,19 @@ def run(project: Project, request: RollbackRequest, model: Model, target: Target
     detached = request.form == "detach" and leaves
     changed = bool(files or moves or detached)
     commit = project.head
+    if request.push and not request.dry_run:
+        push_bytes(project, plan.outputs)  # first: nobody shall get a commit whose bytes are nowhere
     if changed and not request.dry_run:
         commit = _apply(project, request, model, target, files, bytes_)
     elif request.push and not request.dry_run and project.branch is not None and not aside:
         # An earlier one may have ended before it was published.
-        _push(project, project.branch, project.head or "")
+        push_branch(project, project.branch, project.head or "")
     return RolledBack(
         action="rollback",
         dry_run=request.dry_run,
         changed=changed,
         models=(written(request, model, target, commit),),
-        steps=tuple(steps_of(request, model, target, files, moves)) if changed else (),
+        steps=tuple(steps_of(request, model, target, files, moves, plan.outputs)) if changed else (),
         left=target.left,
         holds={stage: event.version for stage, event in model.stages().items()},
         out_of_date=plan.out_of_date,
@@ -150,8 +155,8 @@ def _apply(
         raise
     with _published(project, f"{model.name} {target.version}"):
         write_last(project.state_dir, last)
-        if request.push and request.form != "detach" and project.branch is not None:
-            _push(project, project.branch, commit)
+        if request.push and project.branch is not None:
+            push_branch(project, project.branch, commit)
     return commit
 
 
@@ -207,7 +212,7 @@ def _aside(
         if target.made is None:
             update_refs(git, [RefUpdate(ref, commit)], "modelver: rollback")
         if request.push:
-            _push(project, ref, commit)
+            push_branch(project, ref, commit)
     return commit
 
 
@@ -224,5 +229,13 @@ def _published(project: Project, what: str) -> Iterator[None]:
         clear_journal(project.repository.state_dir)
 
 
-def _push(project: Project, ref: str, commit: str) -> None:
-    push(project.repository.git, project.remote or "", [PushRef(commit, ref, new=False)])
+def push_branch(project: Project, ref: str, commit: str) -> None:
+    """Publish a branch.  Raises `Conflict` when the remote's has moved, and says that the commit stays."""
+    remote, name = project.remote or "", ref.removeprefix("refs/heads/")
+    try:
+        push(project.repository.git, remote, [PushRef(commit, ref, new=False)])
+    except Conflict as error:
+        where = f"{redact(remote)} {name}"
+        way = f"git pull --no-rebase {where} && git push {where}" if ref == project.branch else f"git push {where}:NAME"
+        error.hint = f"the rollback is made here, and stays: {way}"
+        raise

@@ -20,7 +20,7 @@ from dvc_modelver.dvcio.hashmemory import HashMemory
 from dvc_modelver.dvcio.locate import Commit
 from dvc_modelver.dvcio.paths import parents
 from dvc_modelver.dvcio.present import clean
-from dvc_modelver.dvcio.restore import Restore, plan_restore
+from dvc_modelver.dvcio.restore import Restore, check_objects, plan_restore
 from dvc_modelver.dvcio.restoring import executables
 from dvc_modelver.dvcio.steps import NOTHING_EXECUTABLE, Executable
 from dvc_modelver.errors import BadInput, DataError, Refused
@@ -120,17 +120,52 @@ def read_bytes(
         Refused: what lies in the way is saved nowhere.
         EnvironmentProblem: the remote cannot be reached, or the disk is full.
     """
-    wanted = [change.after for change in changes if change.after is not None]
-    unknown = [output.path for output in wanted if output.digest is None]
-    if unknown:
-        raise DataError(f"nobody recorded which bytes {unknown[0]} had", hint="choose another version, or --model-only")
-    ensure_in_cache(project.data_root, wanted, env=project.around.env, progress=project.around.progress)
+    _bring(project, changes)
     clashes = _clashes(going)
     late = [change for change in changes if change.after is not None and clashes(change.path)]
     early = [change for change in changes if change not in late]
     first = _planned(project, _rows(early), executable)
     leaving = {*going, *(path for restore in first for path in restore.removals)} if late else set()
     return Bytes(first, _planned(project, _rows(late), executable, leaving), changes)
+
+
+def check_bytes(project: Project, changes: Sequence[OutputChange]) -> None:
+    """Fetch and hash everything that is wanted, for a commit that nobody checks out here.
+
+    Raises `DataError` and `EnvironmentProblem` as `read_bytes`.
+    """
+    by_root: dict[str, list[Output]] = {}
+    for output in _bring(project, changes):
+        by_root.setdefault(output.root, []).append(output)
+    for root, outputs in by_root.items():
+        cache = Cache(_config(project, root).cache_dir)
+        check_objects(outputs, cache, _memory(project), progress=project.around.progress)
+
+
+def push_bytes(project: Project, changes: Sequence[OutputChange]) -> None:
+    """Put what is wanted into the DVC remote, so that whoever gets the commit can have its bytes.
+
+    Raises:
+        DataError: bytes are corrupt in the cache.
+        EnvironmentProblem: no DVC remote, or it cannot be reached or written.
+    """
+    from dvc_modelver.dvcio.push import push
+
+    push(project.root, wanted_of(changes), env=project.around.env, progress=project.around.progress)
+
+
+def wanted_of(changes: Iterable[OutputChange]) -> tuple[Output, ...]:
+    """The outputs that come."""
+    return tuple(change.after for change in changes if change.after is not None)
+
+
+def _bring(project: Project, changes: Sequence[OutputChange]) -> tuple[Output, ...]:
+    wanted = wanted_of(changes)
+    unknown = [output.path for output in wanted if output.digest is None]
+    if unknown:
+        raise DataError(f"nobody recorded which bytes {unknown[0]} had", hint="choose another version, or --model-only")
+    ensure_in_cache(project.data_root, wanted, env=project.around.env, progress=project.around.progress)
+    return wanted
 
 
 def _rows(changes: Iterable[OutputChange]) -> list[Row]:
@@ -159,17 +194,20 @@ def _plan(
     project: Project, root: str, rows: Sequence[Row], executable: Executable, leaving: Collection[str]
 ) -> Restore:
     config = _config(project, root)
-    memory = HashMemory(project.state_dir / "cache" / "verify-1")
     return plan_restore(
         project.root,
         Cache(config.cache_dir),
         rows,
-        memory,
+        _memory(project),
         config=config,
         progress=project.around.progress,
         leaving=leaving,
         executable=executable,
     )
+
+
+def _memory(project: Project) -> HashMemory:
+    return HashMemory(project.state_dir / "cache" / "verify-1")
 
 
 def _config(project: Project, root: str) -> DvcConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Written, exclusive, refuse_under_way
-from dvc_modelver.commands.restoration.applying import run
+from dvc_modelver.commands.restoration.applying import push_branch, run
 from dvc_modelver.commands.restoration.bytes import Rest
 from dvc_modelver.commands.restoration.memory import Last, read_last
 from dvc_modelver.commands.restoration.planning import read_links_at
@@ -17,19 +17,20 @@ from dvc_modelver.errors import NotFound, Refused
 from dvc_modelver.gitio.refs import read_ref
 
 
-def undo(project: Project, *, dry_run: bool = False) -> RolledBack:
-    """Go back to where the last rollback started, as one new commit; after `--detach`, to the branch.
+def undo(project: Project, *, reason: str = "", push: bool = False, dry_run: bool = False) -> RolledBack:
+    """Go back to where the last one started, as one new commit; after `--detach`, to the branch: nothing to publish.
 
     Raises:
         NotFound: there was no rollback in this clone.
         Refused: something has moved since, or would be lost.
+        Conflict: the remote's branch has moved; the commit stays.
     """
     with exclusive(project, dry_run) as left:
         refuse_under_way(project)
         last = read_last(project.state_dir)
         made = made_before(project, left, last.name) if last is not None else None
         if last is not None and made is not None and made.undo:
-            return _undone(project, last, made)  # the same command again, after a kill at its very end
+            return _undone(project, last, made, push=push)  # the same command again, after a kill at its very end
         if last is None:
             raise NotFound("there was no rollback in this clone", hint="git log; git revert takes back any commit")
         back = _branch_left(project, last)
@@ -42,7 +43,13 @@ def undo(project: Project, *, dry_run: bool = False) -> RolledBack:
         model = project.model_of(last.name)
         version = version_at(project, model, last.before)
         form = "slice" if back is None else "detach"
-        request = RollbackRequest(name=last.name, form=form, dry_run=dry_run, reason="Undoes the rollback.")
+        request = RollbackRequest(
+            name=last.name,
+            form=form,
+            dry_run=dry_run,
+            reason=f"Undoes the rollback.\n\n{reason}",
+            push=push and back is None,
+        )
         ref = TagRef("", "", last.before)
         found = Target(
             version=version or Version.parse("v0.0.0"),
@@ -62,7 +69,9 @@ def _branch_left(project: Project, last: Last) -> str | None:
     return last.branch if read_ref(project.repository.git, last.branch) == last.before else None
 
 
-def _undone(project: Project, last: Last, made: Rest) -> RolledBack:
+def _undone(project: Project, last: Last, made: Rest, *, push: bool) -> RolledBack:
+    if push and project.branch is not None:
+        push_branch(project, project.branch, last.after)
     model = project.model_of(last.name)
     written = Written(
         name=last.name, version=Version.parse(made.version), stage=None, tag=None, commit=last.after, published=None

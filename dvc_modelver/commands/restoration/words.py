@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dvc_modelver.commands.publishing import Step, Written
 from dvc_modelver.commands.restoration.request import RollbackRequest, Target
 from dvc_modelver.core.registry import Model
+from dvc_modelver.core.rollback import OutputChange
 from dvc_modelver.core.trees import Tree
 
 
@@ -39,8 +40,12 @@ def steps_of(
     target: Target,
     files: Sequence[str] | Mapping[str, object],
     moves: Sequence[str],
+    outputs: Iterable[OutputChange],
 ) -> Iterator[Step]:
     """What is done, in order."""
+    come = [change.path for change in outputs if change.after is not None]
+    if request.push and come:
+        yield Step("dvc push", ", ".join(come))
     if request.form == "detach":
         if target.branch is None:
             yield Step("git checkout --detach", target.ref.name)
