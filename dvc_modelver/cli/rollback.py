@@ -13,6 +13,7 @@ from dvc_modelver.cli.arguments import DRY_RUN, OFFLINE, PUSH, complete_referenc
 from dvc_modelver.cli.outcome import answer as told
 from dvc_modelver.cli.shell import command
 from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.commands.publishing import Outcome
 from dvc_modelver.commands.restoration.rollback import RollbackRequest, RolledBack, rollback, rollback_stage, undo
 from dvc_modelver.core.references import Reference, parse_reference, resolve_version
 from dvc_modelver.core.text import one_line
@@ -95,7 +96,8 @@ def run(
                 offline=offline,
                 dry_run=dry_run,
             )
-            return told(replace(outcome, action="promote"), project.remote)
+            found = told(replace(outcome, action="promote"), project.remote)
+            return found if not (dry_run and outcome.changed) else replace(found, lines=(*found.lines, _would(outcome)))
         request = RollbackRequest(
             name=reference.name,
             version=wanted,
@@ -107,6 +109,11 @@ def run(
             dry_run=dry_run,
         )
         return answer(rollback(project, request), project.remote)
+
+
+def _would(outcome: Outcome) -> str:
+    model = outcome.models[0]
+    return f"{model.stage} of {model.name} would hold {model.version} then"
 
 
 def _wanted(project: Project, name: str, version: str | None) -> tuple[Reference, Version | None]:

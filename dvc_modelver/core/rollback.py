@@ -104,7 +104,7 @@ def previous_holder(
 
     Args:
         events: of the stage, in order.
-        held: what the stage holds now.
+        held: what the stage held last: what it holds now, or what it held until its stay was ended.
     """
     stack: list[Version] = []
     for event in events:
@@ -116,6 +116,4 @@ def previous_holder(
                 stack.pop()
         if not stack or stack[-1] != event.version:
             stack.append(event.version)
-    if stack and held is None:
-        stack.pop()  # the one whose stay was ended
     return next((version for version in reversed(stack) if version != held and version not in withdrawn), None)

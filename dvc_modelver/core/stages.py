@@ -47,6 +47,11 @@ def holder(events: Sequence[StageEvent], withdrawn: Iterable[Version] = ()) -> S
     return None if held is not None and held.version in set(withdrawn) else held
 
 
+def last_held(events: Sequence[StageEvent]) -> Version | None:
+    """The version promoted last, also when its stay was ended; None: no version is on that commit, or no promote."""
+    return next((event.version for event in reversed(events) if event.event is Event.PROMOTE), None)
+
+
 def _ends(withdrawal: StageEvent, held: StageEvent) -> bool:
     if held.ref.name in withdrawal.ends:
         return True

@@ -406,6 +406,33 @@ def test_a_stage(repo: DvcRepo, run: Run) -> None:
     assert head(repo) == at
 
 
+@pytest.mark.parametrize("how", ["the stage", "the version"])
+def test_a_stage_that_was_emptied(repo: DvcRepo, run: Run, how: str) -> None:
+    """Once the bad one was taken out, the stage goes back past it, again and again, and never to it."""
+    for version in ("v0.1.0", "v0.2.0", "v0.3.0"):
+        run("promote", f"churn@{version}", "prod", "--offline")
+    if how == "the stage":
+        run("withdraw", "churn#prod", "--offline")
+    else:
+        run("withdraw", "churn@v0.3.0", "-m", "bad", "--yes", "--offline")
+    assert "would hold v0.2.0" in run("rollback", "churn", "--stage", "prod", "--offline", "--dry-run").out
+    for expected, left in (("v0.2.0", "v0.3.0"), ("v0.1.0", "v0.2.0")):
+        found = run("rollback", "churn", "--stage", "prod", "--offline", "--json").json["models"][0]
+        assert found["version"] == expected
+        assert f"Modelver-Rolled-Back-From: {left}" in repo.git("cat-file", "-p", found["tag"])
+    run("rollback", "churn", "--stage", "prod", "--offline", code=7)
+
+
+def test_a_stage_whose_holder_is_no_version(repo: DvcRepo, run: Run) -> None:
+    """From a commit that somebody promoted without a version it goes back to the version before."""
+    run("promote", "churn@v0.1.0", "prod", "--offline")
+    commit = repo.git.commit("By hand", {"notes.md": "x\n"})
+    repo.git("tag", "-a", "-m", "By hand", "churn#prod#2", commit)
+    assert run("list", "--json").json["models"][0]["stages"]["prod"]["version"] is None
+    found = run("rollback", "churn", "--stage", "prod", "--offline", "--json").json["models"][0]
+    assert found["version"] == "v0.1.0"
+
+
 def test_executable_files_stay_executable(repo: DvcRepo, run: Run) -> None:
     """The modes of files come back too."""
     script = repo.path / "src/train.py"

@@ -10,6 +10,7 @@ from dvc_modelver.commands.publishing import Outcome, exclusive
 from dvc_modelver.core.names import check_stage
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.rollback import previous_holder
+from dvc_modelver.core.stages import last_held
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import PREFIX
 from dvc_modelver.core.versions import Version
@@ -38,11 +39,11 @@ def rollback_stage(
     made = None if dry_run else _made_promote(project)
     model = project.model_of(project.resolve(name).name)
     check_stage(stage, project.config.stages)
-    held = model.holder(stage)
-    now = held.version if held is not None else None
+    held, events = model.holder(stage), model.stage_events(stage)
+    left = last_held(events)
     if version is None and held is not None and made == PREFIX + held.ref.name and _went_back(model, held.ref):
-        version = now  # the same command again, after a kill at its very end
-    to = version or previous_holder(model.stage_events(stage), model.withdrawn, now)
+        version = held.version  # the same command again, after a kill at its very end
+    to = version or previous_holder(events, model.withdrawn, left)
     if to is None:
         raise NotFound(
             f"{stage} of {model.name} held nothing else before",
@@ -56,7 +57,7 @@ def rollback_stage(
         push=push,
         offline=offline,
         dry_run=dry_run,
-        back_from=now,
+        back_from=left if left != to else None,
     )
     return replace(outcome, action="rollback")
 
