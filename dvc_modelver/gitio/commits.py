@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,8 +14,10 @@ from pathlib import Path
 from dvc_modelver.core.overlay import Files, blob_id
 from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem, Refused
+from dvc_modelver.gitio.converting import as_checked_out, cleaned_blob
 from dvc_modelver.gitio.leftovers import scratch
 from dvc_modelver.gitio.placing import (
+    LINK,
     Content,
     in_the_way,
     is_folder,
@@ -197,7 +200,8 @@ def commit_only(
     done = CardCommit(repository, before, _read(_index_path(repository)), {p: read_content(root / p) for p in files})
     try:
         try:
-            _write(root, files, modes or {})
+            plain = {path: data for path, data in files.items() if (modes or {}).get(path) != LINK}
+            _write(root, {**files, **as_checked_out(git, plain)}, modes or {})
             _commit_paths(git, files, message)
         finally:
             done.commit = git.line("rev-parse", "--verify", "HEAD")
@@ -321,6 +325,8 @@ def _is_left(repository: Repository, before: Before, path: str, ours: str, *, ke
     blob = blob_id(content[0], before.head)
     if blob == ours or not ours:
         return blob == ours
+    if stat.S_ISREG(content[1]) and cleaned_blob(repository.git, path, content[0]) == ours:
+        return True
     done = repository.git.complete("cat-file", "blob", ours)
     return done.status == 0 and done.stdout.startswith(content[0])
 

@@ -54,3 +54,39 @@ def test_a_card_that_git_does_not_look_at(dvc_repo: DvcRepo, modelver: Modelver,
     card.write_text(card.read_text() + "\nMine.\n")
     assert "model_cards/churn.md" in modelver("release", "churn", "--offline", cwd=dvc_repo.git, code=3).err
     assert card.read_text().endswith("\nMine.\n")
+
+
+CONVERSIONS = {
+    "core.autocrlf": ("", b"first = 1\r\n", {"core.autocrlf": "true"}),
+    "eol": ("*.py text eol=crlf\n", b"first = 1\r\n", {}),
+    "an encoding": ("*.py text working-tree-encoding=UTF-16LE\n", "first = 1\n".encode("utf-16-le"), {}),
+    "a filter": (
+        "*.py filter=big\n",
+        b"FIRST = 1\n",
+        {"filter.big.smudge": "tr a-z A-Z", "filter.big.clean": "tr A-Z a-z"},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", [(), ("--tree",)], ids=["slice", "tree"])
+@pytest.mark.parametrize("how", CONVERSIONS)
+def test_files_that_git_converts(git: Git, modelver: Modelver, how: str, form: tuple[str, ...]) -> None:
+    """What comes back is what `git checkout` writes (line ends, encodings, filters as LFS's), and clean to Git."""
+    attributes, wanted, settings = CONVERSIONS[how]
+    case = Case(git, modelver)
+    first, second = (made({"model.bin": number}, {}, cmd=number) for number in "12")
+    files = {**first.files, ".gitattributes": attributes}
+    coding = "utf-16-le" if how == "an encoding" else "ascii"
+    case.save(replace(first, files={**files, "train.py": "first = 1\n".encode(coding)}), "churn@v0.1.0")
+    files |= {"dvc.yaml": second.files["dvc.yaml"], "train.py": "second = 2\n".encode(coding)}
+    case.save(replace(second, files=files), "churn@v0.2.0")
+    for key, value in settings.items():
+        git("config", key, value)
+    (case.path / "train.py").unlink()
+    git("checkout", "--", "train.py")
+    case.run("churn", *form)
+    assert (case.path / "train.py").read_bytes() == wanted
+    assert git("show", "HEAD:train.py") == "first = 1"
+    assert git("status", "--porcelain") == ""
+    case.run("--undo")
+    assert git("status", "--porcelain") == ""

@@ -51,8 +51,8 @@ def version_before(model: Model, now: Version | None) -> Version:
     """The default; from bytes that are no version, the latest version."""
     found = model.previous(now) if now is not None else model.latest
     if found is None:
-        where = f"before {now}" if now is not None else "of it"
-        raise NotFound(f"{model.name} has no version {where} to go back to", hint=f"modelver show {model.name}")
+        where = f" before {now}" if now is not None else ""
+        raise NotFound(f"{model.name} has no version{where} to go back to", hint=f"modelver show {model.name}")
     return found
 
 
