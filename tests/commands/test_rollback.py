@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -431,6 +432,20 @@ def test_a_stage_whose_holder_is_no_version(repo: DvcRepo, run: Run) -> None:
     assert run("list", "--json").json["models"][0]["stages"]["prod"]["version"] is None
     found = run("rollback", "churn", "--stage", "prod", "--offline", "--json").json["models"][0]
     assert found["version"] == "v0.1.0"
+
+
+def test_versions_with_the_same_bytes(repo: DvcRepo, run: Run) -> None:
+    """Of two versions that differ in their code alone, HEAD is of the one whose code it has: one can go on back."""
+    code = (repo.path / "src/train.py").read_text()
+    lock = (repo.path / "dvc.lock").read_text()
+    old = hashlib.md5(code.encode()).hexdigest()
+    assert old in lock
+    new = hashlib.md5(f"{code}# x\n".encode()).hexdigest()
+    repo.git.commit("Code", {"src/train.py": f"{code}# x\n", "dvc.lock": lock.replace(old, new)})
+    run("release", "churn", "--offline")
+    for version, left in (("v0.3.0", "v0.4.0"), ("v0.2.0", "v0.3.0")):
+        found = run("rollback", "churn", "--json").json
+        assert (found["models"][0]["version"], found["from"]) == (version, left)
 
 
 def test_executable_files_stay_executable(repo: DvcRepo, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from dvc_modelver.commands.bytes_at_hand import Bytes as AtHand
@@ -9,9 +10,10 @@ from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.restoration.bytes import Rest, parse_rest
 from dvc_modelver.commands.restoration.request import RollbackRequest
 from dvc_modelver.core.registry import Model
+from dvc_modelver.core.releases import slice_digest
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.versions import Version
-from dvc_modelver.dvcio.facts import artifact_facts
+from dvc_modelver.dvcio.facts import artifact_facts, slice_of
 from dvc_modelver.dvcio.project import declared_one
 from dvc_modelver.errors import ModelverError, NotFound
 from dvc_modelver.gitio.journal import Journal
@@ -19,24 +21,38 @@ from dvc_modelver.gitio.refs import read_ref
 
 
 def version_at(project: Project, model: Model, head: str) -> Version | None:
-    """The version whose bytes HEAD names; the highest of several."""
+    """The version whose bytes HEAD names; of several the highest that was made of the same too, else the highest."""
     tree = project.tree(head)
     declared = declared_one(tree, model.name)
+    if declared is None:
+        return None
     with AtHand(project) as at_hand:
-        facts = artifact_facts(tree, declared, listing=at_hand.listing) if declared is not None else None
-        digest = facts.digest if facts is not None else None
-        for version in reversed(model.versions) if digest is not None else ():
-            ref = model.release_ref(version)
-            tag = model.tag(ref)
-            if tag is None:
-                continue
-            if tag.record is not None and tag.record.digest is not None:
-                found: str | None = tag.record.digest
-            else:
-                found = _digest_at(project, model, ref, at_hand)
-            if found == digest:
-                return version
-    return None
+        digest = artifact_facts(tree, declared, listing=at_hand.listing).digest
+        found = tuple(_of_digest(project, model, digest, at_hand)) if digest is not None else ()
+    if len(found) < 2:
+        return found[0] if found else None
+    made_of = None
+    with suppress(ModelverError):
+        made_of = slice_digest(slice_of(tree, declared))
+    return next((version for version in found if _made_of(model, version) == made_of), found[0])
+
+
+def _of_digest(project: Project, model: Model, digest: str, at_hand: AtHand) -> Iterator[Version]:
+    """The versions with these bytes, the highest first."""
+    for version in reversed(model.versions):
+        ref = model.release_ref(version)
+        tag = model.tag(ref)
+        if tag is None:
+            continue
+        recorded = tag.record.digest if tag.record is not None else None
+        if (recorded or _digest_at(project, model, ref, at_hand)) == digest:
+            yield version
+
+
+def _made_of(model: Model, version: Version) -> str:
+    """The digest of its slice, as recorded; empty when nobody did."""
+    tag = model.tag(model.release_ref(version))
+    return (tag.record.slice_digest if tag is not None and tag.record is not None else None) or ""
 
 
 def _digest_at(project: Project, model: Model, ref: TagRef, at_hand: AtHand) -> str | None:
