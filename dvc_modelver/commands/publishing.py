@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.core.facts import Output
@@ -91,13 +92,37 @@ def exclusive(project: Project, dry_run: bool, *, inside_dvc: bool = False) -> I
 
 def settle_left(project: Project) -> str | None:
     """Finish or undo what the journal says, bytes included; what was done, in words.  The caller holds the lock."""
-    if read_journal(project.repository.state_dir) is None:
+    journal = read_journal(project.repository.state_dir)
+    if journal is None:
         return recover(project.repository)
     project.forget()
     try:
-        return recover(project.repository, lambda rest: _settle_bytes(project, rest))
+        with at_place(project, journal) as there:
+            if there is None:  # the work tree is gone, and what was half done in it
+                there = project
+                write_journal(project.repository.state_dir, replace(journal, before=None, goal=None, rest=""))
+            said = recover(there.repository, lambda rest: _settle_bytes(there, rest))
+        return said if there is project or said is None else f"{there.root}: {said}"
     finally:
         project.forget()
+
+
+@contextmanager
+def at_place(project: Project, journal: Journal) -> Iterator[Project | None]:
+    """The project in the work tree that the journal is about, which may be another one; None when that is gone."""
+    place = Path(journal.place) if journal.place is not None else None
+    if place is None or place == project.repository.root:
+        yield project
+        return
+    try:
+        there = Project(replace(project.around, directory=place))
+    except ModelverError:
+        yield None
+        return
+    try:
+        yield there if there.repository.common_dir == project.repository.common_dir else None
+    finally:
+        there.objects.close()
 
 
 def _settle_bytes(project: Project, rest: str) -> None:
@@ -270,6 +295,7 @@ def publish(project: Project, publication: Publication) -> Mapping[str, str]:
             drops=tuple((PREFIX + ref.name, ref.oid) for ref in publication.drops),
             remote=remote,
             before=publication.card.before if publication.card is not None else None,
+            place=str(project.root) if publication.card is not None else None,
         )
         if remote is not None:
             _refuse_taken(project, journal)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from dvc_modelver.commands.project import Project
-from dvc_modelver.commands.publishing import refuse_inside_dvc, settle_left
+from dvc_modelver.commands.publishing import at_place, refuse_inside_dvc, settle_left
 from dvc_modelver.commands.restoration.bytes import parse_rest
 from dvc_modelver.errors import EnvironmentProblem
 from dvc_modelver.gitio.journal import Journal, Way, choose_way, read_journal
@@ -121,7 +121,11 @@ def _will(project: Project) -> str:
     journal = read_journal(project.repository.state_dir)
     if journal is None:
         return "drop it: it cannot be read"
-    return _WILL[choose_way(project.repository, journal)]
+    with at_place(project, journal) as there:
+        if there is None:
+            return "drop it: its work tree is gone"
+        will = _WILL[choose_way(there.repository, journal)]
+        return will if there is project else f"in {there.root}: {will}"
 
 
 def read_locks(project: Project) -> tuple[Lock, ...]:

@@ -227,7 +227,8 @@ def _with_commit(
         branch = (f"refs/heads/{request.push_to}", commit) if request.push_to else None
         return replace(publication, tags=_on_commit(publication.tags, commit), branch=branch)
     before = look_before(project.repository, files)
-    write_journal(project.repository.state_dir, Journal(action="release", before=before))
+    journal = Journal(action="release", before=before, place=str(project.root))
+    write_journal(project.repository.state_dir, journal)
     try:
         card = commit_only(project.repository, before, files, message)
     except BaseException:

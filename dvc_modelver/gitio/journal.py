@@ -42,6 +42,8 @@ class Journal:
     """Set when they are pushed there first: what the remote has decides whether to finish."""
     before: Before | None = None
     """What our commit found."""
+    place: str | None = None
+    """The work tree that `before`, `rest` and a goal of `HEAD` are about; None: of no one in particular."""
     rest: str = ""
     """What else is under way, for the command that settles it."""
     goal: Ref | None = None
@@ -80,6 +82,7 @@ def read_journal(state_dir: Path) -> Journal | None:
             drops=_pairs(raw["drops"]),
             remote=raw["remote"],
             before=_before(raw["before"]) if raw["before"] is not None else None,
+            place=str(raw["place"]) if raw.get("place") is not None else None,
             rest=str(raw.get("rest", "")),
             goal=_pairs([raw["goal"]])[0] if raw.get("goal") is not None else None,
         )

@@ -132,7 +132,8 @@ def _apply(
     head, state_dir = project.head or "", project.repository.state_dir
     look = look_before(project.repository, files, bytes_.gone) if files else None
     goal = ("HEAD", target.ref.target or "") if request.form == "detach" else None
-    journal = Journal(action="rollback", before=look, goal=goal, rest=format_rest(replace(rest, rows=bytes_.rows)))
+    full = format_rest(replace(rest, rows=bytes_.rows))
+    journal = Journal(action="rollback", before=look, goal=goal, place=str(project.root), rest=full)
     try:
         write_journal(state_dir, journal)
         bytes_.apply(project)
