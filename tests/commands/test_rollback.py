@@ -380,6 +380,17 @@ def test_on_a_branch(repo: DvcRepo, run: Run) -> None:
     assert "there is a branch back already" in run("rollback", "churn", "v0.1.0", "--branch", "back", code=3).err
 
 
+@pytest.mark.parametrize(("there", "name"), [("fix", "fix/churn"), ("fix/churn/old", "fix/churn")])
+def test_a_branch_that_git_cannot_keep_beside_another(repo: DvcRepo, run: Run, there: str, name: str) -> None:
+    """Known before anything is made, by the plan too, and said in words that help; a like name is in nobody's way."""
+    repo.git("branch", there)
+    repo.git("branch", "fix-churn")
+    for more in (), ("--dry-run",):
+        said = refused(repo, run, "churn", "--branch", name, *more)
+        assert f"no branch {name} beside {there}" in said
+        assert "choose another name" in said
+
+
 def test_pushed(two_clones: Clones, modelver: Modelver) -> None:
     """`--push` publishes the branch with the new commit."""
     repo = two_clones.ada

@@ -26,6 +26,7 @@ from dvc_modelver.gitio.commits import (
     uninterrupted,
 )
 from dvc_modelver.gitio.journal import Journal, clear_journal, write_journal
+from dvc_modelver.gitio.placing import parents_of
 from dvc_modelver.gitio.process import GitFailed
 from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
 from dvc_modelver.gitio.remotes import PushRef, push
@@ -108,12 +109,23 @@ def _check_branch(project: Project, request: RollbackRequest, target: Target) ->
             raise BadInput(f"{request.branch!a} is no name for a branch", hint="--branch rollback-churn")
         if target.made is None and read_ref(project.repository.git, ref) is not None:
             raise Refused(f"there is a branch {request.branch} already", hint="choose another name")
+        beside = _beside(project, request.branch)
+        if target.made is None and beside:
+            raise Refused(f"git keeps no branch {request.branch} beside {beside}", hint="choose another name")
     elif project.branch is None and request.form != "detach":
         raise Refused(
             "HEAD is detached: a new commit would belong to no branch", hint="git switch BRANCH, or --branch NAME"
         )
     if request.push and project.remote is None:
         raise EnvironmentProblem("there is no Git remote to push to", hint="git remote add origin URL")
+
+
+def _beside(project: Project, branch: str) -> str:
+    """A branch that is a folder to git when `branch` is one, or the reverse; empty when there is none."""
+    above = [f"refs/heads/{name}" for name in parents_of(branch)]
+    below = f"refs/heads/{branch}/"
+    found = project.repository.git.text("for-each-ref", "--format=%(refname)", *above, below).splitlines()
+    return next((ref.removeprefix("refs/heads/") for ref in found if ref in above or ref.startswith(below)), "")
 
 
 def _apply(
