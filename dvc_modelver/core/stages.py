@@ -53,8 +53,8 @@ def last_held(events: Sequence[StageEvent]) -> Version | None:
 
 
 def _ends(withdrawal: StageEvent, held: StageEvent) -> bool:
-    if held.ref.name in withdrawal.ends:
-        return True
+    # The event's name alone does not tell: two clones may both have made a promote of that name.
+    same_commit = withdrawal.ref.target == held.ref.target
     if withdrawal.version is None or held.version is None:
-        return withdrawal.ref.target == held.ref.target
-    return withdrawal.version == held.version
+        return same_commit
+    return withdrawal.version == held.version or (same_commit and held.ref.name in withdrawal.ends)

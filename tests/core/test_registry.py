@@ -88,6 +88,14 @@ def test_a_withdrawal_ends_what_it_names_only() -> None:
     assert held(tags) == "v2.0.0"
 
 
+def test_a_withdrawal_spares_anothers_promote_of_the_same_name() -> None:
+    """Two clones made `#prod#1`, and one was published: the other one's withdrawal does not end its version."""
+    tags = two_versions()
+    tags("churn#prod#1", "b", record=promoted("v2.0.0"))
+    tags("churn#prod!#2", "a", record=ended("churn#prod#1", "v1.0.0"))
+    assert held(tags) == "v2.0.0"
+
+
 def test_a_withdrawal_puts_nobody_back() -> None:
     """After the holder is withdrawn the stage is empty, though another version held it before."""
     tags = two_versions()
@@ -495,10 +503,10 @@ def slow_holder(events: Iterable[StageEvent], withdrawn: Iterable[Version]) -> S
             continue
         if present is None:
             continue
-        named = present.ref.name in event.ends
         both_known = event.version is not None and present.version is not None
-        same = event.version == present.version if both_known else event.ref.target == present.ref.target
-        if named or same:
+        same_commit = event.ref.target == present.ref.target
+        named = present.ref.name in event.ends and same_commit
+        if named or (event.version == present.version if both_known else same_commit):
             present = None
     return None if present is not None and present.version in withdrawn else present
 
