@@ -16,6 +16,7 @@ from dvc_modelver.commands.publishing import (
     read_numbers,
     unpublished,
 )
+from dvc_modelver.commands.unseen import changes, ends, refuse_unseen
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.names import check_stage
 from dvc_modelver.core.references import resolve_version
@@ -49,7 +50,8 @@ def promote(
         NotFound: no such model or version, or the stage that `text` names is empty.
         Refused: the version is withdrawn, the model retired, or sections that the stage needs are not written.
         BadInput: the stage's name is no name, or is not among the configured stages.
-        Conflict: someone else promoted at the same time.
+        Conflict: someone else promoted at the same time, or the remote knows what this clone does not: that the version
+            is withdrawn, the model retired, or that a stage that holds it here, or is to go back, moved on.
         DataError: the version's tag object is not sound.
     """
     with exclusive(project, dry_run):
@@ -63,6 +65,9 @@ def promote(
         numbers = read_numbers(project, model, offline=offline, push=push)
         held = model.holder(stage)
         holding = held.ref if held is not None and held.version == version else None
+        refuse_unseen(model, numbers, ends(version))
+        if holding is not None or back_from is not None:
+            refuse_unseen(model, numbers, changes(stage))
         publication = _publication(project, model, version, stage, numbers, holding, message, push)
         if back_from is not None:
             publication = replace(publication, tags=tuple(_from(tag, back_from) for tag in publication.tags))

@@ -219,11 +219,16 @@ def unpublished(ref: TagRef, numbers: Numbers, model: str) -> list[TagRef]:
     """`ref` when the remote was asked and lacks it.  Raises `Conflict` when it has another object under that name."""
     there = (numbers.remote or {}).get(ref.name)
     if there is not None and there.oid != ref.oid:
-        raise Conflict(
-            f"the remote has another {ref.name}, on commit {(there.target or there.oid)[:12]}",
-            hint=f"modelver push {model} --renumber gives yours the next free number",
-        )
+        raise clash(there, model)
     return [] if there is not None or numbers.remote is None else [ref]
+
+
+def clash(there: TagRef, model: str, more: str = "") -> Conflict:
+    """The remote has another object than this clone under a name."""
+    return Conflict(
+        f"the remote has another {there.name}{more}, on commit {(there.target or there.oid)[:12]}",
+        hint=f"modelver push {model} --renumber gives yours the next free number",
+    )
 
 
 def _starts(model: str) -> tuple[str, str]:

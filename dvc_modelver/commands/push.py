@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dvc_modelver.commands.notes import exchange_notes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.promote import slice_outputs
-from dvc_modelver.commands.publishing import Outcome, Publication, Written, exclusive, publish
+from dvc_modelver.commands.publishing import Outcome, Publication, Written, clash, exclusive, publish
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.notes import NOTES_REF
 from dvc_modelver.core.registry import Model
@@ -75,12 +75,8 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
 
 def _clash(clashing: Sequence[Tagged], there: Mapping[str, TagRef]) -> Conflict:
     name, ref = clashing[0]
-    other = there[ref.name]
     more = f" and {len(clashing) - 1} more" if len(clashing) > 1 else ""
-    return Conflict(
-        f"the remote has another {ref.name}{more}, on commit {(other.target or other.oid)[:12]}",
-        hint=f"modelver push {name.name} --renumber gives yours the next free number",
-    )
+    return clash(there[ref.name], name.name, more)
 
 
 def _outputs(project: Project, items: Iterable[Tagged]) -> tuple[Output, ...]:

@@ -33,6 +33,7 @@ from dvc_modelver.commands.publishing import (
     refuse_released_elsewhere,
     unpublished,
 )
+from dvc_modelver.commands.unseen import changes, ends, refuse_unseen
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.numbers import Chosen
 from dvc_modelver.core.overlay import blob_id
@@ -84,6 +85,7 @@ def release(project: Project, request: ReleaseRequest, cards: Cards = release_ca
         options = replace(request.options, scheme=project.config.scheme)
         plans = [plan_version(m.candidate, options, project.around.now()) for m in models]
         for m, plan in zip(models, plans, strict=True):
+            refuse_unseen(m.model, m.numbers, ends(None if plan.new else plan.version))
             if plan.new and not options.same_commit:
                 refuse_released_elsewhere(project, m.model, m.numbers, plan.commit, m.candidate.slice_digest)
         if not request.dry_run:
@@ -186,12 +188,22 @@ def _publication(
         for read, plan in zip(models, plans, strict=True):
             if not plan.new:
                 existing += unpublished(read.model.release_ref(plan.version), read.numbers, plan.model)
+                existing += _unpublished_stage(read, plan, request.options.stage)
             outputs |= dict.fromkeys(read.slice.outputs)
     return Publication(action="release", tags=tags, existing=tuple(existing), push=request.push, outputs=tuple(outputs))
 
 
+def _unpublished_stage(read: ReadModel, plan: PlannedVersion, stage: str | None) -> list[TagRef]:
+    """The promote that makes `stage` hold the version here already, when the remote lacks it."""
+    held = read.model.holder(stage) if stage is not None and not plan.tags else None
+    if held is None or stage is None:
+        return []
+    refuse_unseen(read.model, read.numbers, changes(stage))
+    return unpublished(held.ref, read.numbers, plan.model)
+
+
 def _published(project: Project, request: ReleaseRequest, plan: PlannedVersion) -> bool | None:
-    if plan.new:
+    if plan.new or plan.tags:
         return request.push and not request.dry_run
     ref = project.model_of(plan.model).release_ref(plan.version)
     return True if request.push and not request.dry_run else project.published.state(ref)

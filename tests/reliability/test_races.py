@@ -241,7 +241,8 @@ def test_processes_in_one_clone_give_stages_their_own_numbers(dvc_repo: DvcRepo,
 
 
 def test_a_withdrawal_races_a_promote(two_clones: Clones, servers: Servers, modelver: Modelver) -> None:
-    """At one counter both may land; then the promoted version holds, whoever was first, in every clone alike."""
+    """At one counter both may land, and a withdrawal that comes late is told so; then the promoted version holds,
+    whoever was first, in every clone alike."""
     ada, bao = two_clones.ada, two_clones.bao
     first = servers(1)[0]
     first(ada.git, "release", "churn", "--push")
@@ -254,7 +255,7 @@ def test_a_withdrawal_races_a_promote(two_clones: Clones, servers: Servers, mode
         promote = (ada.git, ["promote", "churn@v0.2.0", "prod", "--push"])
         withdraw = (bao.git, ["withdraw", "churn#prod", "--push"])
         answers = race(servers(2), [promote, withdraw])
-        assert [answer.code for answer in answers] == [0, 0], "\n".join(map(str, answers))
+        assert (answers[0].code, answers[1].code) in ((0, 0), (0, 4)), "\n".join(map(str, answers))
         for repo in (ada, bao):
             repo.git("fetch", "-q", "--tags")
         assert tags_of(ada.git) == tags_of(bao.git) == tags_of(two_clones.hub)

@@ -18,12 +18,12 @@ from dvc_modelver.commands.publishing import (
     read_numbers,
     unpublished,
 )
+from dvc_modelver.commands.unseen import Concerns, changes, ends, refuse_unseen
 from dvc_modelver.core.guard import NOTE, Decision, left_by
 from dvc_modelver.core.names import to_tag
 from dvc_modelver.core.notes import NOTES_REF
 from dvc_modelver.core.registry import Model, Registry
 from dvc_modelver.core.stages import StageEvent
-from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import BadInput, Conflict
 from dvc_modelver.gitio.refs import read_tags
@@ -63,7 +63,7 @@ def step_back(project: Project, act: Act) -> Acted:
     with exclusive(project, act.dry_run):
         model = _refuse_moved(project, act)
         numbers = read_numbers(project, model, offline=act.offline, push=act.push)
-        _refuse_unseen(act, model, numbers)
+        refuse_unseen(model, numbers, _concerns(act))
         to = act.decision.to
         assert to is not None
         if model.is_withdrawn(to) or model.retired_by is not None:
@@ -88,7 +88,8 @@ def step_back(project: Project, act: Act) -> Acted:
 def refuse_behind(project: Project, act: Act) -> None:
     """Before anything of the earlier version is fetched and hashed.  Raises `Conflict` when the remote knows more."""
     model = project.model_of(act.name)
-    _refuse_unseen(act, model, read_numbers(project, model, offline=act.offline, push=act.push))
+    numbers = read_numbers(project, model, offline=act.offline, push=act.push)
+    refuse_unseen(model, numbers, _concerns(act))
 
 
 def complete(project: Project, act: Act) -> Acted:
@@ -101,7 +102,7 @@ def complete(project: Project, act: Act) -> Acted:
     with exclusive(project, act.dry_run):
         model = _refuse_moved(project, act)
         numbers = read_numbers(project, model, offline=act.offline, push=act.push)
-        _refuse_unseen(act, model, numbers)
+        refuse_unseen(model, numbers, _concerns(act))
         known = done.ref.name in (numbers.remote or ()) or project.published.state(done.ref) is True
         steps: list[Step] = []
         if act.push:
@@ -141,20 +142,10 @@ def _refuse_moved(project: Project, act: Act) -> Model:
     return model
 
 
-def _refuse_unseen(act: Act, model: Model, numbers: Numbers) -> None:
-    """Raises `Conflict` when the remote knows more of the stage than this clone: the decision missed that."""
-    here = {ref.name: ref.oid for _, ref in model.tag_refs()}
-    for name, ref in sorted((numbers.remote or {}).items()):
-        parsed = parse_tag_name(name)
-        if parsed is not None and _concerns(parsed, act) and here.get(name) != ref.oid:
-            state = "another" if name in here else "a tag"
-            raise Conflict(f"the remote has {state} {name}, which this clone lacks", hint="git fetch --tags")
-
-
-def _concerns(name: TagName, act: Act) -> bool:
-    """Whether the decision looked at events such as this one."""
-    ended = name.event is Event.WITHDRAW_VERSION and name.version == act.decision.to
-    return name.stage == act.stage or ended or name.event is Event.RETIRE
+def _concerns(act: Act) -> Concerns:
+    """What the decision looked at."""
+    stage, end = changes(act.stage), ends(act.decision.to)
+    return lambda name: stage(name) or end(name)
 
 
 # The note ---------------------------------------------------------------------------------------------------------
