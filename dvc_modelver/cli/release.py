@@ -63,7 +63,7 @@ def run(
     push_to: Annotated[
         str | None,
         typer.Option(
-            "--push-to", metavar="BRANCH", help="On a detached HEAD: publish the card here.", show_default=False
+            "--push-to", metavar="BRANCH", help="Publish the card's commit to this branch.", show_default=False
         ),
     ] = None,
     offline: OFFLINE = False,
@@ -117,6 +117,7 @@ def run(
     exclude(("--rev", rev), ("--exp", exp), ("--prepare", prepare or None))
     exclude(("--prepare", prepare or None), ("--no-card", no_card or None), ("--stage", stage if prepare else None))
     exclude(("--prepare", prepare or None), ("--renumber", renumber or None))
+    exclude(("--push-to", push_to), ("--no-push", True if push is False else None))
     with opened(around) as project:
         request = ReleaseRequest(
             models=tuple(names),
@@ -124,7 +125,7 @@ def run(
             rev=rev,
             exp=exp,
             prepare=prepare,
-            push=wants_push(project, push or (True if push_to else push), offline),
+            push=wants_push(project, True if push_to is not None else push, offline),
             push_to=push_to,
             offline=offline,
             dry_run=dry_run,

@@ -273,15 +273,15 @@ class Publication:
     drops: tuple[TagRef, ...] = ()
     """Tags here that go when the new ones come."""
 
-    def steps(self, remote: str | None) -> list[Step]:
-        """The plan, in the order in which it is applied."""
+    def steps(self, remote: str | None, branch: str | None = None) -> list[Step]:
+        """The plan, in the order in which it is applied; `branch`: the ref that goes along, still without a commit."""
         steps = []
         if self.push and self.outputs:
             steps.append(Step("dvc push", ", ".join(sorted({output.path for output in self.outputs}))))
         refs = [*(tag.name for tag in self.tags), *(ref.name for ref in self.existing)]
         if self.push:
-            branch = [self.branch[0].removeprefix("refs/heads/")] if self.branch is not None else []
-            steps.append(Step("git push", f"{redact(remote or '')}: {', '.join((*refs, *branch))}"))
+            along = [branch.removeprefix("refs/heads/")] if branch is not None else []
+            steps.append(Step("git push", f"{redact(remote or '')}: {', '.join((*refs, *along))}"))
         steps += [Step("git tag -d", ref.name) for ref in self.drops]
         return steps + [Step("git tag", tag.name) for tag in self.tags]
 

@@ -49,6 +49,8 @@ from dvc_modelver.core.trees import Tree
 from dvc_modelver.errors import ModelverError, Refused
 from dvc_modelver.gitio.commits import child_commit, commit_only, look_before, refuse_unwatched
 from dvc_modelver.gitio.journal import Journal, recover, write_journal
+from dvc_modelver.gitio.refs import branch_ref
+from dvc_modelver.gitio.remotes import push_branch
 from dvc_modelver.gitio.worktree import Uncommitted, read_changes
 
 
@@ -164,9 +166,11 @@ def _apply(
     publication = replace(publication, tags=_with_cards(project, publication.tags, all_cards))
     work = bool(publication.tags or publication.existing)
     steps = [Step("git commit", ", ".join(card.path for card in cards))] if cards else []
-    steps += publication.steps(project.remote) if work else []
+    named = _published_branch(project, request)
+    branch = named if cards else None
+    steps += publication.steps(project.remote, branch) if work else []
     if work and not request.dry_run:
-        publication = _with_commit(project, request, publication, cards)
+        publication = _with_commit(project, request, publication, cards, branch)
         publish(project, publication)
     commits = {tag.name: tag.commit for tag in publication.tags}
     return Outcome(
@@ -225,10 +229,25 @@ def _check_commit_possible(project: Project, request: ReleaseRequest, cards: Seq
         raise Refused(f"{dirty[0].path} is not as committed", hint=f"git add {dirty[0].path} && git commit")
 
 
+def _published_branch(project: Project, request: ReleaseRequest) -> str | None:
+    """The remote's branch that gets the card's commit: the one asked for, else the one that is checked out."""
+    git = project.repository.git
+    if not request.push or project.remote is None:
+        return None
+    if request.push_to is not None:
+        return branch_ref(git, request.push_to, "--push-to main")
+    own = request.rev is None and request.exp is None
+    return push_branch(git, project.branch, project.remote) if own and project.branch is not None else None
+
+
 def _with_commit(
-    project: Project, request: ReleaseRequest, publication: Publication, cards: Sequence[CardFile]
+    project: Project,
+    request: ReleaseRequest,
+    publication: Publication,
+    cards: Sequence[CardFile],
+    branch: str | None,
 ) -> Publication:
-    """Make the card's commit, and let the tags name it."""
+    """Make the card's commit, and let the tags name it; with them it goes to the remote's `branch`."""
     if not cards:
         return publication
     files = {card.path: card.data for card in cards}
@@ -236,8 +255,8 @@ def _with_commit(
     base = publication.tags[0].commit
     if request.rev is not None or request.exp is not None or project.branch is None:
         commit = child_commit(project.repository, base, files, message)
-        branch = (f"refs/heads/{request.push_to}", commit) if request.push_to else None
-        return replace(publication, tags=_on_commit(publication.tags, commit), branch=branch)
+        along = (branch, commit) if branch is not None else None
+        return replace(publication, tags=_on_commit(publication.tags, commit), branch=along)
     before = look_before(project.repository, files)
     journal = Journal(action="release", before=before, place=str(project.root))
     write_journal(project.repository.state_dir, journal)
@@ -248,8 +267,8 @@ def _with_commit(
         with suppress(ModelverError):
             recover(project.repository)
         raise
-    branch = (project.branch, card.commit) if publication.push else None
-    return replace(publication, tags=_on_commit(publication.tags, card.commit), branch=branch, card=card)
+    along = (branch, card.commit) if branch is not None else None
+    return replace(publication, tags=_on_commit(publication.tags, card.commit), branch=along, card=card)
 
 
 def _on_commit(tags: Sequence[NewTag], commit: str) -> tuple[NewTag, ...]:

@@ -8,7 +8,7 @@ from zlib import adler32, crc32
 
 from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import PREFIX
-from dvc_modelver.errors import Conflict, ModelverError
+from dvc_modelver.errors import BadInput, Conflict, ModelverError
 from dvc_modelver.gitio.objects import Objects
 from dvc_modelver.gitio.process import GitFailed, GitProcess, failure
 
@@ -166,6 +166,17 @@ def read_ref(git: GitProcess, ref: str) -> str | None:
 def is_ancestor(git: GitProcess, commit: str, of: str) -> bool:
     """Whether the history of `of` holds `commit`; False too when one of them is not here."""
     return git.complete("merge-base", "--is-ancestor", commit, of).status == 0
+
+
+def branch_ref(git: GitProcess, name: str, example: str) -> str:
+    """The full name of the branch called `name`, which may be full already.  Raises `BadInput` for no branch's name."""
+    short = name.removeprefix("refs/heads/")
+    ref = f"refs/heads/{short}"
+    # Git's commands would take such a name for an option, or for what is checked out.
+    trap = short.startswith("-") or short in ("HEAD", "@")
+    if trap or git.complete("check-ref-format", ref).status != 0:
+        raise BadInput(f"{name!a} is no name for a branch", hint=example)
+    return ref
 
 
 def current_branch(git: GitProcess) -> str | None:

@@ -27,6 +27,15 @@ def push_remote(git: GitProcess, branch: str | None) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
+def push_branch(git: GitProcess, branch: str, remote: str) -> str:
+    """The ref of `remote` that `branch` (`refs/heads/work`) is published to: its own name, as `git push REMOTE BRANCH`
+    would, unless `push.default` says that it goes to the branch that it tracks."""
+    short, config = branch.removeprefix("refs/heads/"), git.config
+    tracks = config.get(f"branch.{short}.merge", "")
+    upstream = config.get("push.default") in ("upstream", "tracking") and config.get(f"branch.{short}.remote") == remote
+    return tracks if upstream and tracks.startswith("refs/heads/") else branch
+
+
 def read_remote_tags(git: GitProcess, remote: str, patterns: Sequence[str] = ()) -> list[TagRef]:
     """The tags that `remote` has now.  Raises `EnvironmentProblem` when it cannot be asked."""
     done = git.complete("ls-remote", "--tags", "--", remote, *patterns, env={"GIT_TERMINAL_PROMPT": "0"})

@@ -484,3 +484,42 @@ def interrupt(server: Server, repo: Git) -> None:
     assert answer.code == KILLED
     assert journal(repo)
     (repo.path / ".git" / "hooks" / "post-commit").unlink()
+
+
+def test_a_branch_that_tracks_another_goes_where_git_would_push_it(two_clones: Clones, server: Server) -> None:
+    """The card's commit of `work`, which tracks `main`: to `work`, and to `main` if `push.default` says upstream.
+
+    The plan names the branch that is pushed.
+    """
+    repo = two_clones.ada.git
+    repo("switch", "-q", "-c", "work", "--track", "origin/main")
+    for setting, to in (("upstream", "main"), ("simple", "work")):
+        repo("config", "push.default", setting)
+        planned = json.loads(server(repo, "release", "churn", "--push", "--dry-run", "--json").out)["steps"]
+        version = planned[-1]["target"]
+        assert {"do": "git push", "target": f"origin: {version}, {to}"} in planned
+        server(repo, "release", "churn", "--push")
+        assert two_clones.hub.rev(to) == repo.rev() == two_clones.hub.rev(f"{version}^{{commit}}")
+        two_clones.ada.fake_train(9)
+    assert sorted(two_clones.hub.refs("refs/heads/")) == ["refs/heads/main", "refs/heads/work"]
+
+
+@pytest.mark.parametrize("name", ["main", "refs/heads/main"])
+def test_the_branch_to_push_to_may_be_named_on_a_branch(two_clones: Clones, server: Server, name: str) -> None:
+    """`--push-to` counts when a branch is checked out too, by its short or its full name."""
+    repo = two_clones.ada.git
+    repo("switch", "-q", "-c", "work")
+    card_release(server, repo, "--push-to", name)
+    assert two_clones.hub.refs("refs/heads/") == {"refs/heads/main": repo.rev("work")}
+    assert two_clones.hub.rev(f"{TAG}^{{commit}}") == repo.rev("work")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-x", "x:y", "HEAD", "main~1", "refs/heads/"])
+def test_no_name_for_a_branch_to_push_to(two_clones: Clones, server: Server, name: str) -> None:
+    """2, and nothing has changed; so with `--no-push`, which contradicts it."""
+    repo = two_clones.ada.git
+    before, hub = snapshot(repo), two_clones.hub.refs()
+    card_release(server, repo, f"--push-to={name}", code=2)
+    card_release(server, repo, "--push-to=main", "--no-push", code=2)
+    assert snapshot(repo) == before
+    assert two_clones.hub.refs() == hub

@@ -16,7 +16,7 @@ from dvc_modelver.commands.restoration.request import RollbackRequest, RolledBac
 from dvc_modelver.commands.restoration.words import differs, message_of, steps_of, written
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.text import redact
-from dvc_modelver.errors import BadInput, Conflict, EnvironmentProblem, ModelverError, Refused
+from dvc_modelver.errors import Conflict, EnvironmentProblem, ModelverError, Refused
 from dvc_modelver.gitio.commits import (
     Before,
     child_commit,
@@ -28,8 +28,8 @@ from dvc_modelver.gitio.commits import (
 from dvc_modelver.gitio.journal import Journal, clear_journal, write_journal
 from dvc_modelver.gitio.placing import parents_of
 from dvc_modelver.gitio.process import GitFailed
-from dvc_modelver.gitio.refs import RefUpdate, read_ref, update_refs
-from dvc_modelver.gitio.remotes import PushRef, push
+from dvc_modelver.gitio.refs import RefUpdate, branch_ref, read_ref, update_refs
+from dvc_modelver.gitio.remotes import PushRef, push, push_branch
 from dvc_modelver.gitio.worktree import changes_in, read_changes
 
 _SHOWN = 5
@@ -64,7 +64,7 @@ def run(project: Project, request: RollbackRequest, model: Model, target: Target
         commit = _apply(project, request, model, target, files, bytes_)
     elif request.push and not request.dry_run and project.branch is not None and not aside:
         # An earlier one may have ended before it was published.
-        push_branch(project, project.branch, project.head or "")
+        publish_branch(project, project.branch, project.head or "")
     return RolledBack(
         action="rollback",
         dry_run=request.dry_run,
@@ -102,11 +102,7 @@ def _refuse_dirty(project: Project, request: RollbackRequest, files: Sequence[st
 
 def _check_branch(project: Project, request: RollbackRequest, target: Target) -> None:
     if request.branch is not None:
-        ref = f"refs/heads/{request.branch}"
-        # Git's commands would take such a name for an option, or for what is checked out.
-        trap = request.branch.startswith("-") or request.branch in ("HEAD", "@")
-        if trap or project.repository.git.complete("check-ref-format", ref).status != 0:
-            raise BadInput(f"{request.branch!a} is no name for a branch", hint="--branch rollback-churn")
+        ref = branch_ref(project.repository.git, request.branch, "--branch rollback-churn")
         if target.made is None and read_ref(project.repository.git, ref) is not None:
             raise Refused(f"there is a branch {request.branch} already", hint="choose another name")
         beside = _beside(project, request.branch)
@@ -169,7 +165,7 @@ def _apply(
     with _published(project, f"{model.name} {target.version}"):
         write_last(project.state_dir, last)
         if request.push and project.branch is not None:
-            push_branch(project, project.branch, commit)
+            publish_branch(project, project.branch, commit)
     return commit
 
 
@@ -215,7 +211,8 @@ def _aside(
     rest: Rest,
 ) -> str:
     """A commit on a branch of its own: nothing that is checked out changes."""
-    head, git, ref = project.head or "", project.repository.git, f"refs/heads/{request.branch}"
+    head, git = project.head or "", project.repository.git
+    ref = branch_ref(git, request.branch or "", "--branch rollback-churn")
     commit = target.made
     if commit is None:
         commit = child_commit(project.repository, head, files, message, modes=_modes(target, files))
@@ -225,7 +222,7 @@ def _aside(
         if target.made is None:
             update_refs(git, [RefUpdate(ref, commit)], "modelver: rollback")
         if request.push:
-            push_branch(project, ref, commit)
+            publish_branch(project, ref, commit)
     return commit
 
 
@@ -242,13 +239,17 @@ def _published(project: Project, what: str) -> Iterator[None]:
         clear_journal(project.repository.state_dir)
 
 
-def push_branch(project: Project, ref: str, commit: str) -> None:
+def publish_branch(project: Project, ref: str, commit: str) -> None:
     """Publish a branch.  Raises `Conflict` when the remote's has moved, and says that the commit stays."""
-    remote, name = project.remote or "", ref.removeprefix("refs/heads/")
+    git, remote = project.repository.git, project.remote or ""
+    there = push_branch(git, ref, remote)
     try:
-        push(project.repository.git, remote, [PushRef(commit, ref, new=False)])
+        push(git, remote, [PushRef(commit, there, new=False)])
     except Conflict as error:
-        where = f"{redact(remote)} {name}"
-        way = f"git pull --no-rebase {where} && git push {where}" if ref == project.branch else f"git push {where}:NAME"
+        where, name = redact(remote), there.removeprefix("refs/heads/")
+        way = f"git push {where} {ref.removeprefix('refs/heads/')}:NAME"
+        if ref == project.branch:
+            own = name if there == ref else f"HEAD:{name}"
+            way = f"git pull --no-rebase {where} {name} && git push {where} {own}"
         error.hint = f"the rollback is made here, and stays: {way}"
         raise

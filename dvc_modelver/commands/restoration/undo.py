@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Written, exclusive, refuse_under_way
-from dvc_modelver.commands.restoration.applying import push_branch, run
+from dvc_modelver.commands.restoration.applying import publish_branch, run
 from dvc_modelver.commands.restoration.bytes import Rest
 from dvc_modelver.commands.restoration.memory import Last, read_last
 from dvc_modelver.commands.restoration.planning import read_links_at
@@ -71,7 +71,7 @@ def _branch_left(project: Project, last: Last) -> str | None:
 
 def _undone(project: Project, last: Last, made: Rest, *, push: bool) -> RolledBack:
     if push and project.branch is not None:
-        push_branch(project, project.branch, last.after)
+        publish_branch(project, project.branch, last.after)
     model = project.model_of(last.name)
     written = Written(
         name=last.name, version=Version.parse(made.version), stage=None, tag=None, commit=last.after, published=None
