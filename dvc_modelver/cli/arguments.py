@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dvc_modelver.commands.project import Project, Surroundings
+from dvc_modelver.commands.project import SHALLOW, Project, Surroundings
 from dvc_modelver.errors import BadInput
 
 
@@ -114,6 +114,11 @@ def opened(around: Surroundings, repo: str | None = None, reference: str | None 
         name = parse_reference(reference).name if reference is not None else None
         with open_elsewhere(around, repo, name) as project:
             yield project
+
+
+def shallow_notes(project: Project) -> tuple[str, ...]:
+    """The warning of an answer that a shallow clone may cut short."""
+    return (f"warning: {SHALLOW}",) if project.repository.shallow else ()
 
 
 def wants_push(project: Project, push: bool | None, offline: bool) -> bool:

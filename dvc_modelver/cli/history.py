@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, time, timezone
 from typing import Annotated
 
 import typer
 
 from dvc_modelver.cli.answer import Answer, author_json, day, number, record_json
-from dvc_modelver.cli.arguments import OPTIONAL_MODEL, REPO, opened
+from dvc_modelver.cli.arguments import OPTIONAL_MODEL, REPO, opened, shallow_notes
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.history import EventRow, Snapshot, history, history_at
@@ -39,8 +40,10 @@ def run(
     moment = parse_moment(at) if at is not None else None
     with opened(around, repo, name) as project:
         if moment is not None:
-            return snapshot_answer(history_at(project, moment, name))
-        return events_answer(history(project, name))
+            found = snapshot_answer(history_at(project, moment, name))
+        else:
+            found = events_answer(history(project, name))
+        return replace(found, notes=(*shallow_notes(project), *found.notes))
 
 
 def parse_moment(text: str) -> datetime:

@@ -11,7 +11,7 @@ from dvc_modelver.cli.arguments import REPO, complete_models, opened
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.list_models import Listing, ModelRow, list_models
-from dvc_modelver.commands.project import Surroundings
+from dvc_modelver.commands.project import SHALLOW, Surroundings
 from dvc_modelver.core.text import one_line
 from dvc_modelver.errors import BadInput
 
@@ -114,7 +114,7 @@ def _notes(listing: Listing) -> tuple[str, ...]:
     if not listing.models:
         notes.append("hint: modelver init declares the models that DVC tracks here")
     if listing.incomplete:
-        notes.append("warning: this clone is shallow, versions may be missing: git fetch --unshallow --tags")
+        notes.append(f"warning: {SHALLOW}")
     shown = listing.problems[:5]
     notes += [one_line(f"warning: {p.ref}: {p.problem}") for p in shown]
     if len(listing.problems) > len(shown):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from dvc_modelver.cli.answer import Answer, Json, author_json, day, number, record_json, shown, when
-from dvc_modelver.cli.arguments import REFERENCE, REPO, opened
+from dvc_modelver.cli.arguments import REFERENCE, REPO, opened, shallow_notes
 from dvc_modelver.cli.shell import table_command
 from dvc_modelver.cli.table import Table
 from dvc_modelver.commands.project import Project, Surroundings
@@ -51,7 +52,8 @@ def run(
         if metric is not None:
             return _metric_answer(around, project, wanted, metric, svg)
         if wanted.version is None and wanted.stage is None and not wanted.latest:
-            return versions_answer(wanted.name, show_versions(project, wanted))
+            found = versions_answer(wanted.name, show_versions(project, wanted))
+            return replace(found, notes=shallow_notes(project) or found.notes)
         return version_answer(show_version(project, wanted))
 
 

@@ -12,6 +12,7 @@ from dvc_modelver.commands.evidence import local_cache, released
 from dvc_modelver.commands.prepared import read_prepared
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Numbers, read_numbers, refuse_inside_dvc, refuse_under_way
+from dvc_modelver.commands.unseen import refuse_shallow
 from dvc_modelver.core.declarations import Declared
 from dvc_modelver.core.facts import ArtifactFacts, Slice, Source
 from dvc_modelver.core.names import check_name, check_stage, from_tag, near, to_tag
@@ -61,12 +62,8 @@ class ReadModel:
 
 def read_target(project: Project, request: ReleaseRequest) -> str:
     """The commit to release.  Raises when the repository is in no state to release from."""
-    repository = project.repository
     refuse_inside_dvc(project)
-    if repository.shallow:
-        raise EnvironmentProblem(
-            "this clone is shallow: it cannot tell which versions there are", hint="git fetch --unshallow --tags"
-        )
+    refuse_shallow(project)
     refuse_under_way(project)
     if project.head is None:
         raise EnvironmentProblem("there is no commit to release yet", hint="git commit")

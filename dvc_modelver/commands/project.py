@@ -20,7 +20,7 @@ from dvc_modelver.core.names import check_name, to_tag
 from dvc_modelver.core.progress import Progress, no_progress
 from dvc_modelver.core.registry import Model, Registry
 from dvc_modelver.core.tagobjects import TagObject, TagRef
-from dvc_modelver.errors import EnvironmentProblem
+from dvc_modelver.errors import EnvironmentProblem, NotFound
 from dvc_modelver.gitio.objects import CommitTree, Objects
 from dvc_modelver.gitio.refs import TagListing, current_branch, read_tags
 from dvc_modelver.gitio.repository import Repository, open_repository
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dvc_modelver.core.references import Reference
 
 Say = Callable[[str], None]
+SHALLOW = "this clone is shallow, versions may be missing: git fetch --unshallow --tags"
 _AT_WORK = "note: another modelver is at work in this repository: what is shown may change"
 _INTERRUPTED = (
     "warning: an earlier command was interrupted: the next one that writes, or modelver doctor --recover, "
@@ -91,6 +92,9 @@ class Project:
                 self.facts_cache.save()
             if "tags" in self.__dict__:
                 self.remember_tags()
+        if isinstance(error, NotFound) and self.repository.shallow and not error.hint.startswith("did you mean"):
+            # What is not found in a shallow clone is most likely what it lacks.
+            error.hint = SHALLOW
 
     @cached_property
     def facts_cache(self) -> FactsCache:

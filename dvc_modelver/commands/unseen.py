@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Numbers, clash
 from dvc_modelver.core.registry import Model
+from dvc_modelver.core.releases import tag_patterns
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
+from dvc_modelver.core.text import redact
 from dvc_modelver.core.versions import Version
-from dvc_modelver.errors import Conflict
+from dvc_modelver.errors import Conflict, EnvironmentProblem
+from dvc_modelver.gitio.remotes import read_remote_tags
 
 Concerns = Callable[[TagName], bool]
 """Whether a decision would look at events such as this one."""
@@ -35,3 +39,37 @@ def ends(version: Version | None) -> Concerns:
 def changes(stage: str) -> Concerns:
     """Every event of `stage`."""
     return lambda name: name.stage == stage
+
+
+def refuse_shallow(project: Project) -> None:
+    """Raises `EnvironmentProblem` in a shallow clone."""
+    if project.repository.shallow:
+        raise EnvironmentProblem(
+            "this clone is shallow: it cannot tell which versions there are", hint="git fetch --unshallow --tags"
+        )
+
+
+def refuse_lacking(project: Project, model: Model, *, ask: bool = True) -> None:
+    """Whoever finds no version must not take a clone without history or tags for a young project.
+
+    A remote that does not answer is only told of: a job that checks a first version may have no right to ask.
+
+    Args:
+        ask: whether the remote is asked, when no tag of the model is here.
+
+    Raises `EnvironmentProblem` in a shallow clone, and where the remote has versions of the model and this clone none.
+    """
+    refuse_shallow(project)
+    if not ask or project.remote is None or any(model.tag_refs()):
+        return
+    try:
+        tags = read_remote_tags(project.repository.git, project.remote, tag_patterns(model.name))
+    except EnvironmentProblem as error:
+        project.around.say(f"warning: {error.message}; {model.name} is taken for one without versions")
+        return
+    names = (parse_tag_name(tag.name) for tag in tags)
+    if any(name is not None and name.name == model.name and name.event is Event.RELEASE for name in names):
+        raise EnvironmentProblem(
+            f"the remote {redact(project.remote)} has versions of {model.name} that this clone lacks",
+            hint="git fetch --tags",
+        )

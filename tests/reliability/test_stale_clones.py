@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.reliability.tools import tags_of
@@ -124,3 +126,65 @@ def test_a_lightweight_tag_on_the_server_stops_nobody(ada: Git, bao: Git, modelv
     ada("tag", f"{V0}!")
     ada("push", "-q", "origin", f"refs/tags/{V0}!")
     modelver(*PROMOTE, "--push", cwd=bao)
+
+
+POLICY = "gate: {against: prod, metrics: {auc: {min: 0.1, max_drop: 0.01}}}\n"
+DEPTH_1 = ("--depth", "1")
+
+
+@pytest.fixture
+def worse(two_clones: Clones, modelver: Modelver) -> Git:
+    """The server, whose `main` has a model that is worse than the one in production."""
+    ada = two_clones.ada
+    ada.git.write(".modelver.yaml", POLICY)
+    ada.git.commit("What is good enough")
+    ada.git("push", "-q", "origin", "main")
+    modelver(*RELEASE, "--stage", "prod", "--push", cwd=ada.git)
+    ada.fake_train(2)
+    ada.git("push", "-q", "origin", "main")
+    modelver("gate", "churn", "--rev", "HEAD", cwd=ada.git, code=1)
+    return two_clones.hub
+
+
+def job_of(hub: Git, folder: Path, *options: str) -> Git:
+    """A CI job's clone; by URL, since git ignores the depth of a path's."""
+    hub("clone", "-q", *options, f"file://{hub.path}", folder / "job")
+    return hub.at(folder / "job")
+
+
+@pytest.mark.parametrize(("options", "word"), [(DEPTH_1, "shallow"), (("--no-tags",), "git fetch --tags")])
+def test_a_gate_passes_nothing_for_want_of_tags(
+    worse: Git, modelver: Modelver, tmp_path: Path, options: tuple[str, ...], word: str
+) -> None:
+    """As a CI job clones by default: production's version is not here, so the gate cannot say that nothing is worse."""
+    job = job_of(worse, tmp_path, *options)
+    result = modelver("gate", "churn", "--rev", "HEAD", cwd=job, code=6)
+    assert word in result.err
+    assert "passed" not in result.out
+
+
+def test_a_gate_of_a_first_version_asks_no_more_than_it_may(
+    two_clones: Clones, modelver: Modelver, tmp_path: Path
+) -> None:
+    """A remote that does not answer a job without credentials, and no version here: it passes, and says so."""
+    ada = two_clones.ada.git
+    ada.write(".modelver.yaml", POLICY)
+    ada.commit("What is good enough")
+    assert "warning" not in modelver("gate", "churn", "--rev", "HEAD", cwd=ada).err
+    ada("remote", "set-url", "origin", tmp_path / "gone.git")
+    assert "taken for one without versions" in modelver("gate", "churn", "--rev", "HEAD", cwd=ada).err
+
+
+def test_a_shallow_clone_says_so_where_something_is_missing(worse: Git, modelver: Modelver, tmp_path: Path) -> None:
+    """No command says *no version yet*, or *not found*, without the way to have them."""
+    job = job_of(worse, tmp_path, *DEPTH_1)
+    for code, *command in (
+        (0, "show", "churn"),
+        (0, "history"),
+        (7, "show", V0),
+        (7, "promote", V0, "prod"),
+        (7, "get", "churn#prod"),
+        (7, "compare", "churn#prod", "HEAD"),
+    ):
+        assert "git fetch --unshallow --tags" in modelver(*command, cwd=job, code=code).err, command
+    assert "did you mean churn" in modelver("show", "chrun", cwd=job, code=7).err

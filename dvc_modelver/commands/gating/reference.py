@@ -13,6 +13,7 @@ from dvc_modelver.commands.comparison.points import Place
 from dvc_modelver.commands.gating.files import read_named
 from dvc_modelver.commands.gating.measure import Measured, measure_place
 from dvc_modelver.commands.project import Project
+from dvc_modelver.commands.unseen import refuse_lacking
 from dvc_modelver.core.facts import Scalar, Values
 from dvc_modelver.core.gatepolicy import GatePolicy
 from dvc_modelver.core.names import near, stage_problem
@@ -57,13 +58,14 @@ def find_reference(
     """What `against` names, else the policy, else the holder of `prod` or `production`, else the latest version.
 
     Args:
-        fetch: whether metrics that DVC's cache lacks are brought from the remote.
+        fetch: whether metrics that DVC's cache lacks are brought from the remote, and Git's is asked for versions.
 
     Raises `NotFound` for a version, stage, commit or experiment that there is not; `DataError` when its metrics cannot
-    be had.
+    be had; `EnvironmentProblem` when there is none because this clone is shallow, or lacks the model's tags.
     """
     found = _place(project, name, against, policy)
     if isinstance(found, str):
+        refuse_lacking(project, project.model_of(name), ask=fetch)
         return Reference(ref=None, notes=(found,))
     measured = measure_place(project, found, name, at_hand)
     return Reference(
