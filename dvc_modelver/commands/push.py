@@ -15,7 +15,7 @@ from dvc_modelver.core.releases import NewTag
 from dvc_modelver.core.renumbering import Moves, Unpublished, plan_moves
 from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
-from dvc_modelver.errors import Conflict, EnvironmentProblem
+from dvc_modelver.errors import Conflict, DataError, EnvironmentProblem
 from dvc_modelver.gitio.remotes import read_remote_tags_and
 
 Tagged = tuple[TagName, TagRef]
@@ -31,6 +31,7 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
 
     Raises:
         Conflict: the remote has another object under one of the names (and `renumber` is off).
+        DataError: a tag of the model `name` is not what its name says; of all models' tags a bad one is left out.
         EnvironmentProblem: there is no remote, or it does not answer.
     """
     with exclusive(project, dry_run):
@@ -47,7 +48,7 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
         if clashing and not renumber:
             raise _clash(clashing, there)
         moved, drops = _renumbered(project, missing, clashing, there) if clashing else ([], [])
-        missing = [item for item in missing if item not in drops]
+        missing = [item for item in missing if item not in drops and _is_fit(project, item, strict=name is not None)]
         publication = Publication(
             action="push",
             tags=tuple(moved),
@@ -77,6 +78,25 @@ def _clash(clashing: Sequence[Tagged], there: Mapping[str, TagRef]) -> Conflict:
     name, ref = clashing[0]
     more = f" and {len(clashing) - 1} more" if len(clashing) > 1 else ""
     return clash(there[ref.name], name.name, more)
+
+
+def _is_fit(project: Project, item: Tagged, *, strict: bool) -> bool:
+    """Whether a tag is what its name says, and its version's bytes are known: what is published is there for good.
+
+    Raises `DataError` with `strict`; else one bad tag costs only itself.
+    """
+    name, ref = item
+    model = project.model_of(name.name)
+    try:
+        model.refuse_unsound(ref)
+        if name.event is Event.RELEASE:
+            slice_outputs(project, model, ref)
+    except DataError as error:
+        if strict:
+            raise
+        project.around.say(f"warning: not published: {ref.name}: {error.message.removeprefix(f'{ref.name}: ')}")
+        return False
+    return True
 
 
 def _outputs(project: Project, items: Iterable[Tagged]) -> tuple[Output, ...]:

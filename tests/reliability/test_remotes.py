@@ -438,3 +438,20 @@ def test_pushing_leaves_no_trace_in_the_configuration(two_clones: Clones, modelv
         expected |= {"ref refs/heads/main", "ref refs/remotes/origin/main", "ref refs/remotes/origin/HEAD"}
         expected |= {f"file {MODEL_CARD}", ".git/index"}
     assert changed(before, snapshot(two_clones.ada.git)) == expected
+
+
+def test_push_leaves_out_what_is_not_sound(two_clones: Clones, modelver: Modelver) -> None:
+    """Another version's object under a new name, and a tag that only looks like a version's, are named and stay here.
+
+    Of one model that is asked for, such a tag is an error (5) before anything is published.
+    """
+    ada = two_clones.ada.git
+    modelver("release", "churn", "--no-card", cwd=ada)
+    ada("update-ref", "refs/tags/churn@v9.9.9", ada.rev(f"refs/tags/{V0}"))
+    ada("tag", "-a", "-m", "a package's", "package@v1.0.0")
+    assert "made as churn@v0.1.0" in modelver("push", "churn", cwd=ada, code=5).err
+    assert tags_of(two_clones.hub) == {}
+    err = modelver("push", cwd=ada).err
+    assert "not published: churn@v9.9.9" in err
+    assert "not published: package@v1.0.0" in err
+    assert tags_of(two_clones.hub) == {V0: ada.rev(f"refs/tags/{V0}")}
