@@ -419,6 +419,20 @@ def test_gitlab_whole_life(gitlab: tuple[Team, Gitlab], forge: Forge) -> None:
     assert team.held() == "v0.1.0"
 
 
+@pytest.mark.long
+def test_gitlab_releases_the_branch_as_it_is_now(gitlab: tuple[Team, Gitlab]) -> None:
+    """The job of a merge that others have followed, or one that is started again: what there is now, once."""
+    team, platform = gitlab
+    team.propose("first", 7)
+    first = team.merge("first")
+    team.propose("second", 8)
+    second = team.merge("second")
+    for commit in (first, second, first):
+        run = only(platform.play(commit, ON_MAIN))
+        assert run.ok, run
+        assert team.latest() == "v0.2.0"
+
+
 def test_gitlab_push_token_is_given_to_its_server_alone(two_clones: Clones, forge: Forge, tmp_path: Path) -> None:
     """Git asks the variable for the password, for this server only; without it the job says what to set."""
     machine = Machine(two_clones.hub, tmp_path / "ci", forge)
