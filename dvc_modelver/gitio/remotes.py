@@ -136,9 +136,11 @@ def _refusal(done: Completed, remote: str, rejected: Mapping[str, str]) -> Excep
         taken = list(rejected) if any(word in said for word in ("already exists", "is at ", "but expected")) else []
     if taken:
         names = ", ".join(ref.removeprefix(PREFIX).removeprefix("refs/heads/") for ref in taken)
+        # Fetching alone brings nobody's own branch up to theirs.
+        bring = "git pull" if all(ref.startswith("refs/heads/") for ref in taken) else "git fetch --tags"
         return Conflict(
             f"{redact(remote)} has moved on: {names} ({redact(one_line(rejected[taken[0]]))})",
-            hint="git fetch --tags, then run it again",
+            hint=f"{bring}, then run it again",
         )
     flags = "; ".join(f"{ref.removeprefix(PREFIX)} {words}" for ref, words in rejected.items())
     words = redact(one_line(f"{flags}: {said}" if flags and said else flags or said)) or _words(done)

@@ -351,7 +351,7 @@ def test_a_detached_head_never_erases(two_clones: Clones, server: Server) -> Non
     theirs = bao.commit("By Bao", {"notes.txt": "x\n"})
     bao("push", "-q", "origin", "main")
     before = snapshot(repo)
-    card_release(server, repo, "--push-to", "main", code=4)
+    assert "git pull, then run it again" in card_release(server, repo, "--push-to", "main", code=4)
     assert snapshot(repo) == before
     assert two_clones.hub.rev("main") == theirs
     assert tags_of(two_clones.hub) == {}
