@@ -248,7 +248,11 @@ def _ask_remote(project: Project, model: Model, push: bool) -> Mapping[str, TagR
     try:
         tags = read_remote_tags(project.repository.git, project.remote, tag_patterns(model.name))
     except EnvironmentProblem as error:
-        if push or not any(model.tag_refs()):
+        if push:
+            # --offline contradicts --push.
+            hint = "check the network, or leave it unpublished: --no-push"
+            raise EnvironmentProblem(error.message, hint=hint) from error
+        if not any(model.tag_refs()):
             raise
         project.around.say(f"warning: {error.message}; going on with the numbers known here")
         return None

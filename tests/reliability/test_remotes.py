@@ -109,7 +109,9 @@ def test_unreachable_with_versions_here(two_clones: Clones, modelver: Modelver) 
     shutil.move(two_clones.hub.path, two_clones.hub.path.with_name("gone.git"))
     two_clones.ada.fake_train(9)
     before = snapshot(two_clones.ada.git)
-    modelver("release", "churn", "--push", cwd=two_clones.ada.git, code=6)
+    err = modelver("release", "churn", "--push", cwd=two_clones.ada.git, code=6).err
+    # What the hint names can be done: --offline contradicts --push.
+    assert ("--no-push" in err, "--offline" in err) == (True, False)
     assert snapshot(two_clones.ada.git) == before
     assert "warning: cannot ask the remote" in modelver("release", "churn", cwd=two_clones.ada.git).err
     assert two_clones.ada.git.tags() == [V0, "churn@v0.2.0"]
