@@ -251,7 +251,7 @@ def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
             spec = f"--pathspec-from-file={folder}/new"
             git.run("add", "--sparse", "--force", "--intent-to-add", spec, "--pathspec-file-nul", literal=False)
         spec = f"--pathspec-from-file={folder}/all"
-        words = ("commit", "--quiet", "--only", "-F", "-", spec, "--pathspec-file-nul")
+        words = ("commit", "--quiet", "--only", "--cleanup=whitespace", "-F", "-", spec, "--pathspec-file-nul")
         with uninterrupted():
             git.run(*words, stdin=message.encode(), literal=False)
 

@@ -17,14 +17,13 @@ from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import EnvironmentProblem, ModelverError
 
 # `git rev-parse --local-env-vars` of git 2.39: what a surrounding git (a hook) exports and what would make
-# `git -C elsewhere` answer for the wrong repository.
+# `git -C elsewhere` answer for the wrong repository.  Settings in GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS are the
+# user's own (an identity, a credential, a safe.directory) and stay, as git hands them on to submodules.
 LOCAL_ENV_VARS = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
         "GIT_CONFIG",
-        "GIT_CONFIG_COUNT",
-        "GIT_CONFIG_PARAMETERS",
         "GIT_DIR",
         "GIT_GRAFT_FILE",
         "GIT_IMPLICIT_WORK_TREE",
@@ -39,10 +38,22 @@ LOCAL_ENV_VARS = frozenset(
         "GIT_EXTERNAL_DIFF",
         "GIT_TRACE",
         "GIT_NAMESPACE",
+        # How the user's own paths are to be read; ours are literal.
+        "GIT_LITERAL_PATHSPECS",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
     }
 )
-# A repository's own configuration could start programs at a mere look: none of these is needed for ours.
-_SAFE_CONFIG = ("core.fsmonitor=false", "core.pager=cat", "protocol.ext.allow=never", "gc.auto=0")
+# A repository's own configuration could start programs at a mere look: none of these is needed for ours.  Our messages
+# are UTF-8, and commits have to say so.
+_SAFE_CONFIG = (
+    "core.fsmonitor=false",
+    "core.pager=cat",
+    "protocol.ext.allow=never",
+    "gc.auto=0",
+    "i18n.commitEncoding=UTF-8",
+)
 
 
 def scrubbed(env: Mapping[str, str]) -> dict[str, str]:
@@ -188,7 +199,7 @@ def _hint(stderr: str) -> str:
     if ".lock': file exists" in lowered:
         return "another git may be running; if none is, remove that file"
     if "dubious ownership" in lowered:
-        return "git config --global --add safe.directory PATH, if you trust it"
+        return _trust_hint(stderr)
     if "no space left" in lowered:
         return "free some disk space and run it again"
     if "permission denied" in lowered or "read-only file system" in lowered:
@@ -196,3 +207,10 @@ def _hint(stderr: str) -> str:
     if "unable to auto-detect email" in lowered or "tell me who you are" in lowered or "empty ident" in lowered:
         return "git config user.name NAME && git config user.email ADDRESS"
     return ""
+
+
+def _trust_hint(stderr: str) -> str:
+    """Git proposes the very line, with the path quoted for a shell."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    proposed = next((line for line in lines if line.startswith("git config --global --add safe.directory ")), "")
+    return f"if you trust it: {proposed or 'git config --global --add safe.directory PATH'}"

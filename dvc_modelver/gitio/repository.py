@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc_modelver.core.text import one_line, redact
 from dvc_modelver.errors import BadInput, EnvironmentProblem
 from dvc_modelver.gitio.process import GitProcess, failure, scrubbed
 
@@ -74,9 +73,6 @@ def open_repository(start: Path, env: Mapping[str, str]) -> Repository:
 def _no_repository(start: Path, stderr: str) -> EnvironmentProblem | None:
     if "not a git repository" in stderr:
         return EnvironmentProblem(f"{start} is in no Git repository", hint="git init, or -C PATH to name one")
-    if "dubious ownership" in stderr:
-        said = redact(one_line(stderr.splitlines()[0].removeprefix("fatal: ")))
-        return EnvironmentProblem(f"git: {said}", hint="git config --global --add safe.directory PATH, if you trust it")
     return None
 
 
