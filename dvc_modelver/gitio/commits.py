@@ -253,7 +253,7 @@ def _commit_paths(git: GitProcess, files: Files, message: str) -> None:
         spec = f"--pathspec-from-file={folder}/all"
         words = ("commit", "--quiet", "--only", "--cleanup=whitespace", "-F", "-", spec, "--pathspec-file-nul")
         with uninterrupted():
-            git.run(*words, stdin=message.encode(), literal=False)
+            git.run(*words, stdin=message.encode("utf-8", "surrogateescape"), literal=False)
 
 
 @contextmanager
@@ -459,7 +459,8 @@ def child_commit(
             git.run("update-index", "--add", "--replace", "--cacheinfo", entry, env=env)
         tree = git.run("write-tree", env=env).decode().strip()
     signing = ["-S"] if sign else []
-    made = git.run("commit-tree", *signing, "-p", parent, "-F", "-", tree, stdin=message.encode())
+    said = message.encode("utf-8", "surrogateescape")
+    made = git.run("commit-tree", *signing, "-p", parent, "-F", "-", tree, stdin=said)
     return made.decode().strip()
 
 

@@ -56,6 +56,15 @@ def test_a_commit_names_the_encoding_that_it_has(dvc_repo: DvcRepo, modelver: Mo
     assert "fällt ab" in repo("log", "-1", "--format=%B", "back" if branch else "HEAD").splitlines()
 
 
+@pytest.mark.parametrize("branch", [[], ["--branch", "back"]], ids=["commit", "branch"])
+def test_a_reason_in_another_encoding(dvc_repo: DvcRepo, modelver: Modelver, branch: list[str]) -> None:
+    """A rollback's reason is any bytes that a shell hands over; git makes UTF-8 of Latin-1."""
+    repo = two_versions(dvc_repo, modelver)
+    reason = b"f\xe4llt ab".decode("utf-8", "surrogateescape")
+    modelver("rollback", "churn", "--reason", reason, *branch, cwd=repo)
+    assert "fällt ab" in repo("log", "-1", "--format=%B", "back" if branch else "HEAD").splitlines()
+
+
 def test_settings_in_the_environment(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     """Who sets Git up by `GIT_CONFIG_COUNT`, as CI jobs do, is the one whom version and card's commit name."""
     settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "CI Bot"}
