@@ -117,32 +117,39 @@ def _group(module: Any) -> typer.Typer:
 
 def arrange(argv: Sequence[str]) -> tuple[list[str], str | None]:
     """The arguments with common options moved behind the subcommand, and the subcommand (None: none is named)."""
-    before: list[str] = []
+    before, rest = _common_options(argv)
+    if not rest or rest[0].startswith("-"):
+        return rest, None
+    words, rest = rest[:1], rest[1:]
+    if words[0] in _GROUPS:
+        more, behind = _common_options(rest)
+        if behind and not behind[0].startswith("-"):
+            words, before, rest = [*words, behind[0]], [*before, *more], behind[1:]
+    return [*words, *before, *rest], words[0]
+
+
+def _common_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The common options that `argv` begins with, and what follows them."""
     at = 0
-    while at < len(argv) and argv[at].startswith("-"):
+    while at < len(argv):
         word = argv[at]
         if word == "-C" and at + 1 < len(argv):
-            before += [word, argv[at + 1]]
             at += 2
         elif word in _GLOBAL_FLAGS or (word.startswith("-C") and len(word) > 2):
-            before.append(word)
             at += 1
         else:
             break
-    if at == len(argv) or argv[at].startswith("-"):
-        return list(argv[at:]), None
-    name, rest = argv[at], list(argv[at + 1 :])
-    words = [name, *rest[:1]] if name in _GROUPS and rest and not rest[0].startswith("-") else [name]
-    return [*words, *before, *rest[len(words) - 1 :]], name
+    return list(argv[:at]), list(argv[at:])
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line (without the program's name); the exit code.  Never raises."""
     args, name = arrange(argv)
-    as_json = "--json" in argv
+    as_json = "--json" in _own(argv)
     try:
         if name is not None and name not in COMMANDS:
             raise _unknown_command(name)
+        _check_subcommand(name, args)
         app = build_app(_needed(name, args))
         status = int(app(args, prog_name="modelver", standalone_mode=False) or 0)
         if status == ExitCode.INTERRUPTED:
@@ -163,7 +170,7 @@ def main(argv: Sequence[str]) -> int:
         complain(problem, as_json)
         return int(problem.code)
     except Exception as error:
-        return _usage_or_bug(error, argv, as_json)
+        return _usage_or_bug(error, args, as_json)
 
 
 def _needed(name: str | None, args: Sequence[str]) -> list[str]:
@@ -186,14 +193,29 @@ def _unknown_command(name: str) -> BadInput:
     return BadInput(f"there is no command {name}", hint=near(name, COMMANDS) or "modelver --help lists them")
 
 
-def _usage_or_bug(error: Exception, argv: Sequence[str], as_json: bool) -> int:
+def _check_subcommand(name: str | None, args: Sequence[str]) -> None:
+    if name not in _GROUPS or len(args) < 2 or args[1].startswith("-"):
+        return
+    from dvc_modelver.core.names import near
+
+    known = import_module(f"dvc_modelver.cli.{name}").COMMANDS
+    if args[1] not in known:
+        hint = near(args[1], known) or f"modelver {name} --help lists them"
+        raise BadInput(f"there is no command {name} {args[1]}", hint=hint)
+
+
+def _own(argv: Sequence[str]) -> Sequence[str]:
+    """The words that are ours: those behind `--` are of another command."""
+    return argv[: list(argv).index("--")] if "--" in argv else argv
+
+
+def _usage_or_bug(error: Exception, args: Sequence[str], as_json: bool) -> int:
     # Typer's usage errors share no public base class across its releases, but this method.
     words = getattr(error, "format_message", None)
     if words is not None:
         message = str(words()).strip().rstrip(".") or "that is not how modelver is called"
-        first = next((word for word in argv if word in COMMANDS), None)
-        problem: ModelverError = BadInput(message, hint=f"modelver {first + ' ' if first else ''}--help")
-        if not argv or type(error).__name__ == "NoArgsIsHelpError":
+        problem: ModelverError = BadInput(message, hint=" ".join(("modelver", *_command(args), "--help")))
+        if not args or type(error).__name__ == "NoArgsIsHelpError":
             if not as_json:
                 write(str(words()).strip())
                 return ExitCode.BAD_INPUT
@@ -202,12 +224,20 @@ def _usage_or_bug(error: Exception, argv: Sequence[str], as_json: bool) -> int:
         problem = ModelverError(
             f"internal error: {type(error).__name__}: {error}", hint="run it again with -v and report what it prints"
         )
-        if "-v" in argv or "--verbose" in argv:
+        if {"-v", "--verbose"} & set(_own(args)):
             import traceback
 
             say(traceback.format_exc())
     complain(problem, as_json)
     return int(problem.code)
+
+
+def _command(args: Sequence[str]) -> Sequence[str]:
+    """The subcommand's words, of arguments that were arranged."""
+    if not args or args[0] not in COMMANDS:
+        return ()
+    of_two = args[0] in _GROUPS and len(args) > 1 and not args[1].startswith("-")
+    return args[:2] if of_two else args[:1]
 
 
 def run() -> int:

@@ -54,9 +54,17 @@ def check_name(name: str) -> str:
     if problem is None and (name == "HEAD" or name.startswith("refs/") or (len(name) in (40, 64) and _is_hex(name))):
         raise BadInput(f"{name} is not a name for a model: it reads as a Git revision", hint="name the model itself")
     if problem:
-        near = nearest_valid(name)
-        raise BadInput(f"{name!a} is not a name for a model: {problem}", hint=f"try {near}" if near else "")
+        raise BadInput(f"{name!a} is not a name for a model: {problem}", hint=_name_hint(name))
     return name
+
+
+def _name_hint(name: str) -> str:
+    """A version or stage behind a good name is left out; anything else is made a name that can be tagged."""
+    alone = re.split("[@#]", name, maxsplit=1)[0]
+    if alone != name and not name_problem(alone):
+        return f"name the model alone: {alone}"
+    near = nearest_valid(name)
+    return f"try {near}" if near else ""
 
 
 def check_stage(stage: str, allowed: Iterable[str] = ()) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dvc_modelver.core.names import check_name, check_stage, near, reads_as_revision
+from dvc_modelver.core.names import check_name, check_stage, near, reads_as_revision, stage_problem
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.versions import Version
 from dvc_modelver.errors import BadInput, NotFound
+
+_begins_as_version = re.compile(r"v?[0-9]+(\.|$)").match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,34 @@ def parse_reference(text: str) -> Reference:
         check_name(name)
         if version in ("latest", "greatest"):
             return Reference(name=name, latest=True)
-        return Reference(name=name, version=Version.parse(version))
+        return Reference(name=name, version=_version(name, version))
     name, mark, stage = text.partition("#")
     if mark:
-        return Reference(name=check_name(name), stage=check_stage(stage))
+        return Reference(name=check_name(name), stage=_stage(name, stage))
     return Reference(name=check_name(name))
+
+
+def _version(name: str, text: str) -> Version:
+    """Whoever writes a stage behind `@` is told the other mark."""
+    try:
+        return Version.parse(text)
+    except BadInput as error:
+        if stage_problem(text) or _begins_as_version(text):
+            raise
+        raise BadInput(error.message, hint=f"did you mean {name}#{text}?") from error
+
+
+def _stage(name: str, text: str) -> str:
+    """Whoever writes a version behind `#`, or the counter that only tags have, is told what to write."""
+    try:
+        return check_stage(text)
+    except BadInput as error:
+        stage = text.partition("#")[0]
+        if _begins_as_version(text):
+            raise BadInput(error.message, hint=f"did you mean {name}@{text}?") from error
+        if stage_problem(stage) or stage == text:
+            raise
+        raise BadInput(error.message, hint=f"did you mean {name}#{stage}?") from error
 
 
 def canonical_name(name: str, prefix: str, known: Collection[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dvc_modelver.core.names import check_name
 from dvc_modelver.core.references import Reference, canonical_name, parse_reference, resolve_version
 from dvc_modelver.core.text import redact
 from dvc_modelver.errors import BadInput, NotFound
@@ -131,3 +132,29 @@ def test_a_url_is_refused_whole(text: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_reference(text)
     assert "user" not in redact(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("churn@prod", "churn#prod"),
+        ("dir:churn@shadow-2", "dir:churn#shadow-2"),
+        ("churn#v1.2.0", "churn@v1.2.0"),
+        ("churn#1.2.0-rc.1", "churn@1.2.0-rc.1"),
+        ("churn#prod#3", "churn#prod"),
+    ],
+)
+def test_one_mark_for_the_other(text: str, meant: str) -> None:
+    """Who writes a stage behind `@`, a version behind `#` or a tag's counter is told what to write."""
+    with pytest.raises(BadInput) as caught:
+        parse_reference(text)
+    assert caught.value.hint == f"did you mean {meant}?"
+    parse_reference(meant)
+
+
+@pytest.mark.parametrize("text", ["churn@v1.2.0", "churn#prod", "churn@x#y"])
+def test_a_version_where_a_model_is_wanted(text: str) -> None:
+    """The hint is the model's own name, not another one made of all that was written."""
+    with pytest.raises(BadInput) as caught:
+        check_name(text)
+    assert caught.value.hint == "name the model alone: churn"
