@@ -248,4 +248,16 @@ def run() -> int:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # it cleans up, as after Ctrl-C
+    if "_MODELVER_COMPLETE" in os.environ:
+        return _complete()
     return main(sys.argv[1:])
+
+
+def _complete() -> int:
+    from dvc_modelver.cli import bashwords
+
+    if not bashwords.is_bash(os.environ):
+        return main(sys.argv[1:])
+    status, answers = bashwords.complete(os.environ, lambda: main(sys.argv[1:]))
+    sys.stdout.write(answers)
+    return status
