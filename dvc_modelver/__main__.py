@@ -60,6 +60,9 @@ def _leave(status: int) -> NoReturn:
 
 def start() -> None:
     """What the installed `modelver` script calls."""
+    from dvc_modelver.hooks.utf8 import speak_utf8
+
+    speak_utf8()
     _open_streams()
     if sys.argv[1:2] and sys.argv[1] in _FAST:
         _leave(for_git(sys.argv[1:]))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dvc_modelver.core.text import redact, safe
 from dvc_modelver.errors import BadInput, EnvironmentProblem, ExitCode, ModelverError
 from dvc_modelver.hooks.call import Call, no_cards
+from dvc_modelver.hooks.utf8 import speak_utf8
 
 if TYPE_CHECKING:
     from dvc_modelver.hooks.cardcommands import CardCommands
@@ -41,6 +42,7 @@ def main(argv: Sequence[str], cards: Callable[[], CardCommands] = no_cards) -> i
     Args:
         cards: imports what the hooks for cards need of the commands.
     """
+    speak_utf8()
     gc.disable()  # a hook lives for a tenth of a second
     try:
         name, *args = argv or [""]

@@ -293,3 +293,20 @@ def test_a_full_disk_has_nothing_left(dvc_repo: DvcRepo, server: Server, tmp_pat
         fill(disk, 0)
         answer = server(dvc_repo.git.at(disk / "repo"), "release", "churn", code=6)
         assert "No space left" in answer.err
+
+
+def test_another_encoding_of_file_names(dvc_repo: DvcRepo, modelver: Modelver, tmp_path: Path) -> None:
+    """Where Python would write file names in ASCII, paths beyond it are read and written all the same."""
+    place = tmp_path / "größe"
+    dvc_repo.path.rename(place)
+    repo = dvc_repo.git.at(place)
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    modelver.process("release", "churn", "-m", "größer", cwd=repo, env=env)
+    assert modelver.process("list", "--json", cwd=repo, env=env).json["models"][0]["latest"] == "v0.1.0"
+    out = tmp_path / "öffnen.bin"
+    modelver.process("get", "churn", "-o", out, cwd=repo, env=env)
+    assert out.read_bytes() == (place / dvc_repo.MODEL).read_bytes()
+    modelver("hooks", "install", cwd=repo)
+    repo("checkout", "-q", "--detach", "HEAD~1")
+    assert f"this is {TAG}" in repo.run("checkout", "-q", TAG, env=env).stderr.decode()
+    assert "größer" in repo("for-each-ref", "--format=%(contents)", "refs/tags/")
