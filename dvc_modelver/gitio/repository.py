@@ -72,7 +72,7 @@ def open_repository(start: Path, env: Mapping[str, str]) -> Repository:
 
 def _no_repository(start: Path, stderr: str) -> EnvironmentProblem | None:
     if "not a git repository" in stderr:
-        return EnvironmentProblem(f"{start} is in no Git repository", hint="git init, or -C PATH to name one")
+        return EnvironmentProblem(f"{start.resolve()} is in no Git repository", hint="git init, or -C PATH to name one")
     return None
 
 

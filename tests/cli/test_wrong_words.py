@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import Git, Modelver
@@ -36,3 +38,13 @@ def test_common_options_stand_anywhere(plain_repo: Git, modelver: Modelver, word
 def test_the_words_of_another_command_are_its_own(plain_repo: Git, modelver: Modelver) -> None:
     """`--json` behind `--` does not ask modelver for JSON."""
     assert modelver("run", "--", "no-such-program", "--json", cwd=plain_repo, code=2).out == ""
+
+
+def test_where_there_is_nothing_yet(git: Git, modelver: Modelver, tmp_path: Path) -> None:
+    """Outside of a repository the directory is named in full; without a commit the next step is one."""
+    where = tmp_path / "nowhere"
+    where.mkdir()
+    assert f"error: {where} is in no Git repository" in modelver("list", cwd=where, code=6).err
+    git.path = tmp_path / "empty"
+    git.init()
+    assert "hint: git commit\n" in modelver("rollback", "churn", cwd=git, code=6).err

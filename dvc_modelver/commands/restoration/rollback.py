@@ -30,7 +30,7 @@ def rollback(project: Project, request: RollbackRequest) -> RolledBack:
         refuse_under_way(project)
         head = project.head
         if head is None:
-            raise EnvironmentProblem("there is no commit yet to roll back from", hint="git log")
+            raise EnvironmentProblem("there is no commit yet to roll back from", hint="git commit")
         model = project.model_of(project.resolve(request.name).name)
         now = version_at(project, model, head)
         made = made_before(project, left, model.name)
