@@ -28,6 +28,8 @@ from dvc_modelver.gitio.commits import uninterrupted
 from dvc_modelver.gitio.process import LOCAL_ENV_VARS
 
 _NO_HOOKS = (f"core.hooksPath={os.devnull}",)
+# DVC's own reader of the index knows no split one.
+_NEW = (*_NO_HOOKS, "core.splitIndex=false")
 _PATIENCE = 10.0
 """Seconds that a command which is broken off has to clean up."""
 _MAX_LOG = 64 * 1024
@@ -102,7 +104,7 @@ class Workbench:
         """A linked worktree of that commit, without the repository's hooks."""
         place = self.place / commit[:12]
         try:
-            self._git.run("worktree", "add", "--quiet", "--detach", "--", str(place), commit, config=_NO_HOOKS)
+            self._git.run("worktree", "add", "--quiet", "--detach", "--", str(place), commit, config=_NEW)
             yield place
         finally:
             self._remove(place)

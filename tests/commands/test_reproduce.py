@@ -124,6 +124,14 @@ def test_a_deterministic_version(repo: DvcRepo, modelver: Modelver, scratch: Pat
     assert modelver("show", "churn@v0.2.0", "--json", cwd=repo.git).json["notes"] == []
 
 
+def test_a_split_index(repo: DvcRepo, modelver: Modelver, scratch: Path) -> None:
+    """Where git splits its index, which DVC cannot read, the rebuild's own worktree has a whole one."""
+    repo.git("config", "core.splitIndex", "true")
+    answer = modelver("reproduce", "churn@v0.1.0", "--yes", "--no-note", "--json", cwd=repo.git).json
+    assert answer["verdict"] == "identical"
+    assert nothing_is_left(repo, scratch)
+
+
 @pytest.mark.parametrize(("tolerance", "verdict", "code"), [("0.1%", "equivalent", 0), ("0", "different", 1)])
 def test_a_random_version(
     repo: DvcRepo, modelver: Modelver, scratch: Path, tolerance: str, verdict: str, code: int
