@@ -214,7 +214,7 @@ def _usage_or_bug(error: Exception, args: Sequence[str], as_json: bool) -> int:
     words = getattr(error, "format_message", None)
     if words is not None:
         message = str(words()).strip().rstrip(".") or "that is not how modelver is called"
-        problem: ModelverError = BadInput(message, hint=" ".join(("modelver", *_command(args), "--help")))
+        problem: ModelverError = BadInput(message, hint=_usage_hint(args))
         if not args or type(error).__name__ == "NoArgsIsHelpError":
             if not as_json:
                 write(str(words()).strip())
@@ -230,6 +230,12 @@ def _usage_or_bug(error: Exception, args: Sequence[str], as_json: bool) -> int:
             say(traceback.format_exc())
     complain(problem, as_json)
     return int(problem.code)
+
+
+def _usage_hint(args: Sequence[str]) -> str:
+    if args[:1] == ["run"] and "--" not in args:
+        return "write -- before the command: modelver run -- CMD"
+    return " ".join(("modelver", *_command(args), "--help"))
 
 
 def _command(args: Sequence[str]) -> Sequence[str]:

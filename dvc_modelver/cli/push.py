@@ -34,6 +34,7 @@ def run(
         outcome = push_tags(project, name, renumber=renumber, dry_run=dry_run)
         told = answer(outcome, project.remote)
         if not outcome.models and not outcome.dry_run:
-            line = "Notes were exchanged." if outcome.changed else "Everything is published."
+            everything = "Everything else" if outcome.left_out else "Everything"
+            line = "Notes were exchanged." if outcome.changed else f"{everything} is published."
             return Answer(data=told.data, lines=(line,))
         return told

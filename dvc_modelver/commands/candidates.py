@@ -136,7 +136,7 @@ def read_model(project: Project, request: ReleaseRequest, tree: CommitTree, name
         )
     if declared.problem is not None:
         check_name(name)
-        raise Refused(f"{declared.file}: {name}: {declared.problem}", hint=f"correct it in {declared.file}")
+        raise Refused(f"{declared.file}: {name}: {declared.problem}", hint=declared.remedy)
     at_head = request.rev is None and request.exp is None
     changes = read_changes(project.repository.git) if at_head else ()
     if at_head:

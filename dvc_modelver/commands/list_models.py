@@ -53,7 +53,7 @@ def list_models(project: Project) -> Listing:
     names = sorted({*project.registry.models, *declared})
     rows = tuple(_row(project.registry.model(name), declared.get(name)) for name in names)
     faults = [
-        Problem(ref=f"{a.file}: {a.name}", problem=a.problem, remedy=f"correct it in {a.file}")
+        Problem(ref=f"{a.file}: {a.name}", problem=a.problem, remedy=a.remedy)
         for a in project.declared.artifacts
         if a.problem
     ]

@@ -69,6 +69,8 @@ class Outcome:
     changed: bool
     models: tuple[Written, ...]
     steps: tuple[Step, ...]
+    left_out: tuple[str, ...] = ()
+    """Tags that were not published although they were to be; why was said."""
 
 
 @contextmanager

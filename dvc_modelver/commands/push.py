@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dvc_modelver.commands.notes import exchange_notes
 from dvc_modelver.commands.project import Project
@@ -48,7 +48,10 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
         if clashing and not renumber:
             raise _clash(clashing, there)
         moved, drops = _renumbered(project, missing, clashing, there) if clashing else ([], [])
-        missing = [item for item in missing if item not in drops and _is_fit(project, item, strict=name is not None)]
+        for words in _overtaken(moved, ours, there):
+            project.around.say(f"warning: {words}")
+        wanted = [item for item in missing if item not in drops]
+        missing = [item for item in wanted if _is_fit(project, item, strict=name is not None)]
         publication = Publication(
             action="push",
             tags=tuple(moved),
@@ -71,6 +74,7 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
             models=tuple(_written(name, ref.name, ref.target, not dry_run) for name, ref in missing)
             + tuple(_written(tag.tag, tag.name, tag.commit, not dry_run) for tag in moved),
             steps=tuple(steps),
+            left_out=tuple(item[1].name for item in wanted if item not in missing),
         )
 
 
@@ -128,6 +132,22 @@ def _renumbered(
         moved += [_moved(model, moves, name, refs[name], tags[name]) for name in moves.names]
         drops += [(name, refs[name]) for name in moves.names]
     return moved, drops
+
+
+def _overtaken(moved: Sequence[NewTag], ours: Sequence[Tagged], there: Mapping[str, TagRef]) -> Iterator[str]:
+    """What the remote's stages held until now by events that nobody had seen here when ours were decided."""
+    here = {ref.name: ref.oid for _, ref in ours}
+    unseen = [name for tag in there.values() if here.get(tag.name) != tag.oid and (name := parse_tag_name(tag.name))]
+    for model, stage in dict.fromkeys((tag.tag.name, tag.tag.stage) for tag in moved if tag.tag.stage is not None):
+        events = [name for name in unseen if (name.name, name.stage) == (model, stage)]
+        if events:
+            last = max(events, key=lambda name: name.counter or 0)
+            after = [tag.name for tag in moved if (tag.tag.name, tag.tag.stage) == (model, stage)][-1]
+            target = there[str(last)].target
+            known = (name for ref in there.values() if ref.target == target and (name := parse_tag_name(ref.name)))
+            version = next((f", {name.version}" for name in known if name.event is Event.RELEASE), "")
+            decided = f"{stage} of {model} was decided by {last}{version} meanwhile"
+            yield f"{decided}; {after} comes after it, and overrules it"
 
 
 def _moved(model: Model, moves: Moves, name: TagName, ref: TagRef, tag: TagObject | None) -> NewTag:

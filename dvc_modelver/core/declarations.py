@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dvc_modelver.core.names import name_problem
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
@@ -22,6 +24,18 @@ class Declared:
     meta: Mapping[str, object] = field(default_factory=dict)
     problem: str | None = None
     """Why it cannot be released as it stands (a bad name, a path that leads outside), else None."""
+
+    @property
+    def misplaced(self) -> bool:
+        """Whether nothing but the directory of its file keeps it from being tagged."""
+        return name_problem(self.name) is not None and name_problem(self.name.rpartition(":")[2]) is None
+
+    @property
+    def remedy(self) -> str:
+        """What to do about `problem`."""
+        if self.misplaced:
+            return f"declare it in a dvc.yaml above {self.file.rpartition('/')[0]}, or rename that directory"
+        return f"correct it in {self.file}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

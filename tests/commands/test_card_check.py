@@ -487,6 +487,21 @@ def test_an_entry_that_cannot_be_read(released: DvcRepo, modelver: Modelver) -> 
     assert modelver("card", "check", "churn", cwd=released.git, code=2).err.startswith("error: dvc.yaml: churn: ")
 
 
+def test_a_model_in_a_directory_that_cannot_be_tagged(released: DvcRepo, modelver: Modelver) -> None:
+    """It can have no version, so it has no card: the others' are checked, and the list tells the remedy."""
+    released.git.write("team a/dvc.yaml", "artifacts:\n  other:\n    path: other.bin\n    type: model\n")
+    cards = modelver("card", "check", "--json", cwd=released.git).json["cards"]
+    assert [card["name"] for card in cards] == ["churn"]
+    assert [model["name"] for model in modelver("card", "update", "--json", cwd=released.git).json["models"]] == [
+        "churn"
+    ]
+    remedy = "declare it in a dvc.yaml above team a, or rename that directory"
+    released.git.commit("Elsewhere")
+    listed = modelver("list", "--json", cwd=released.git).json["problems"]
+    assert [problem["remedy"] for problem in listed] == [remedy]
+    assert modelver("release", "churn", "--dry-run", cwd=released.git).code == 0
+
+
 def test_outside_a_repository(modelver: Modelver, tmp_path: Path) -> None:
     """6, as for every command."""
     for words in (("check",), ("update",), ("show",)):

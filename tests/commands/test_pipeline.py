@@ -37,7 +37,7 @@ def test_a_gate(dvc_repo: DvcRepo, modelver: Modelver) -> None:
     assert stages(dvc_repo)["gate-churn"] == {
         "cmd": "modelver gate churn --policy gate.yaml --reference gate/churn.json --out gate/churn-result.json",
         "deps": ["metrics.json", "gate.yaml", "gate/churn.json"],
-        "metrics": [{"gate/churn-result.json": {"cache": False}}],
+        "outs": [{"gate/churn-result.json": {"cache": False}}],
     }
     assert "  modelver gate churn --policy gate.yaml --update-reference --reference gate/churn.json\n" in said
     again = modelver("pipeline", "add", "gate", "churn", "--policy", "gate.yaml", "--json", cwd=dvc_repo.git).json

@@ -457,3 +457,4 @@ def test_push_leaves_out_what_is_not_sound(two_clones: Clones, modelver: Modelve
     assert "not published: churn@v9.9.9" in err
     assert "not published: package@v1.0.0" in err
     assert tags_of(two_clones.hub) == {V0: ada.rev(f"refs/tags/{V0}")}
+    assert modelver("push", cwd=ada).out == "Everything else is published.\n"

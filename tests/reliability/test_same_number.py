@@ -228,6 +228,17 @@ def test_several_versions_keep_their_order(two_clones: Clones, modelver: Modelve
         assert record_of(ada.git, f"churn@{newer}").previous == older
 
 
+def test_a_stage_that_somebody_else_decided_meanwhile(two_clones: Clones, modelver: Modelver) -> None:
+    """Ours comes after theirs, which nobody had seen here: that is said, by the plan too, and only once it is so."""
+    ada = two_clones.ada.git
+    modelver("release", "churn", "--stage", "prod", cwd=ada)
+    publish_first(two_clones.bao, modelver, "--stage", "prod")
+    words = "warning: prod of churn was decided by churn#prod#1, v0.1.0 meanwhile; churn#prod#2 comes after it"
+    for more in (("--dry-run",), ()):
+        assert words in modelver("push", "--renumber", *more, cwd=ada).err
+    assert "decided" not in modelver("push", "--renumber", cwd=ada).err
+
+
 def test_a_branch_that_is_behind(two_clones: Clones, modelver: Modelver) -> None:
     """The card's commit is on a branch that the hub has left behind: the tags go out alone, no branch is forced."""
     ada, bao = two_clones.ada, two_clones.bao

@@ -82,7 +82,7 @@ def _opened(
 
 
 def read_declared(project: Project, tree: Tree, names: Sequence[str]) -> list[Declared]:
-    """The named artifacts as the tree declares them; without names all models, by name.
+    """The named artifacts as the tree declares them; without names all models that can have versions, by name.
 
     Raises `NotFound`, and `BadInput` for a name that is none or an entry that cannot be read.
     """
@@ -93,7 +93,7 @@ def read_declared(project: Project, tree: Tree, names: Sequence[str]) -> list[De
     if not names:
         for problem in found.problems:
             raise BadInput(problem.problem, hint=f"correct {problem.file}")
-        return [_sound(one) for one in found.artifacts if has_card(one)]
+        return [_sound(one) for one in found.artifacts if has_card(one) and not one.misplaced]
     known = {one.name: one for one in found.artifacts}
     chosen: dict[str, Declared] = {}
     for text in names:
@@ -115,7 +115,7 @@ def read_declared(project: Project, tree: Tree, names: Sequence[str]) -> list[De
 def _sound(declared: Declared) -> Declared:
     problem = declared.problem or ("it has no 'path'" if declared.path is None else None)
     if problem is not None:
-        raise BadInput(f"{declared.file}: {declared.name}: {problem}", hint=f"correct it in {declared.file}")
+        raise BadInput(f"{declared.file}: {declared.name}: {problem}", hint=declared.remedy)
     return declared
 
 

@@ -176,7 +176,7 @@ def _gate(project: Project, request: AddRequest, file: ProjectFile) -> _Made:
     words = ["modelver", "gate", model, *_option("--policy", request.policy), "--reference", reference, "--out", out]
     return _Made(
         stage=f"gate-{_stem(short)}",
-        body={"cmd": shlex.join(words), "deps": [*metrics, *policy, reference], "metrics": [{out: {"cache": False}}]},
+        body={"cmd": shlex.join(words), "deps": [*metrics, *policy, reference], "outs": [{out: {"cache": False}}]},
         out=out,
         next=_unless(
             project, reference, ["modelver", "gate", model, *_option("--policy", request.policy)], "--update-reference"
