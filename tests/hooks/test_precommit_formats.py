@@ -189,6 +189,21 @@ def test_commit_message_through_git(plain_repo: Git) -> None:
     assert commit(plain_repo, "--allow-empty")[0] == 0
 
 
+@pytest.mark.parametrize(("cleanup", "code"), [(None, 0), ("strip", 0), ("scissors", 0), ("whitespace", 1)])
+def test_gits_own_words_in_an_edited_message(plain_repo: Git, cleanup: str | None, code: int) -> None:
+    """The names of files in the template's comments are no message, as long as git takes the comments out."""
+    install_native(plain_repo, "commit-msg", "commit-msg")
+    plain_repo.write(f"ghp_{'a1' * 18}", "untracked\n")
+    if cleanup is not None:
+        plain_repo("config", "commit.cleanup", cleanup)
+    editor = plain_repo.path / ".git" / "editor"
+    editor.write_text('#!/bin/sh\n{ echo Subject; cat "$1"; } >"$1.new" && mv "$1.new" "$1"\n')
+    editor.chmod(0o755)
+    env = {"GIT_EDITOR": str(editor)}
+    done = plain_repo.run("commit", "--allow-empty", "--status", check=False, env=env)
+    assert done.returncode == code, done.stderr
+
+
 # What git prints -------------------------------------------------------------------------------------------------
 
 
