@@ -15,6 +15,7 @@ from dvc_modelver.dvcio.cache import Cache, checked_listing, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
 from dvc_modelver.dvcio.content import select, some_of
 from dvc_modelver.dvcio.listing import ListedFile, ObjectId
+from dvc_modelver.dvcio.paths import shown
 from dvc_modelver.dvcio.scratch import disk_problem, scratch_dir
 from dvc_modelver.dvcio.transfer import Wanted, adopt, copy_objects, group_by_remote, hash_objects, refuse_bad
 from dvc_modelver.errors import DataError, EnvironmentProblem
@@ -74,7 +75,13 @@ def ensure_in_cache(
     for (where, name), rows in group_by_remote(outputs).items():
         config = read_dvc_config(root / where / ".dvc", foreign=foreign, env=env)
         tops = [Wanted(output_id(output), output.path) for output in rows]
-        more = _ensure(config, name, tops, inside, cache or Cache(config.cache_dir), progress)
+        try:
+            more = _ensure(config, name, tops, inside, cache or Cache(config.cache_dir), progress)
+        except DataError as error:
+            kept = next((output.path for output in rows if not output.pushed), None)
+            if kept is not None:
+                error.hint = f"{shown(kept)} is marked push: false, so only the clone that made it has its bytes"
+            raise
         fetched = Fetched(fetched.objects + more.objects, fetched.size + more.size)
     return fetched
 

@@ -23,6 +23,10 @@ def committer(git: GitProcess) -> str:
     try:
         return git.line("var", "GIT_COMMITTER_IDENT")
     except GitFailed as error:
+        if "date" in error.stderr:
+            raise EnvironmentProblem(
+                "git cannot read the time in GIT_COMMITTER_DATE", hint="unset it, or write it as 2026-01-31T12:00:00Z"
+            ) from error
         raise EnvironmentProblem(
             "git does not know who you are", hint="git config user.name NAME && git config user.email ADDRESS"
         ) from error

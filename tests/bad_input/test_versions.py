@@ -133,3 +133,12 @@ def test_with_json_the_error_is_on_stdout_too(modelver: Modelver, released: DvcR
     assert set(result.json) == {"schema", "error"}
     error = result.json["error"]
     assert (error["code"], bool(error["kind"]), bool(error["message"]), bool(error["hint"])) == (code, True, True, True)
+
+
+def test_a_time_that_git_cannot_read(dvc_repo: DvcRepo, modelver: Modelver) -> None:
+    """It is the time that is named, not the person."""
+    said = modelver(
+        "release", "churn", "--no-card", cwd=dvc_repo.git, env={"GIT_COMMITTER_DATE": "yesterdayish?"}, code=6
+    )
+    assert "error: git cannot read the time in GIT_COMMITTER_DATE" in said.err
+    assert dvc_repo.git.tags() == []

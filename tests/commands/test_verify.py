@@ -670,6 +670,7 @@ def test_bytes_that_shall_stay_here(three: DvcRepo, modelver: Modelver, tmp_path
     spoil(three.object_path(digest), None)
     answer = modelver("verify", "own:secret", "--remote", "--json", cwd=git, code=1)
     assert broken(answer) == {("v0.1.0", "cache")}
+    assert "marked push: false" in modelver("get", "own:secret", "-o", tmp_path / "out", cwd=git, code=5).err
 
 
 def test_a_tag_whose_object_is_gone(three: DvcRepo, modelver: Modelver) -> None:
