@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from dvc_modelver.core.facts import Output, Values
+
+_GATE = re.compile(r"(?:^|[;&|\n])\s*(?:\S*/)?(?:modelver|python\S*\s+-m\s+dvc_modelver)\s+gate\s")
 
 
 class Kind(str, Enum):
@@ -70,6 +73,11 @@ class Step:
     params: Values = field(default_factory=dict)
     """FILE -> KEY -> the value that it ran with."""
 
+    @property
+    def judges(self) -> bool:
+        """Whether it is a gate of ours."""
+        return _GATE.search(self.cmd or "") is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -82,6 +90,11 @@ class Recipe:
     """The stages that read the artifact, and what they lead to, in the same order."""
     origin: Origin | None = None
     """Of the artifact itself, when it was imported."""
+
+    @property
+    def measuring(self) -> tuple[Step, ...]:
+        """The evaluation without gates: those judge whatever version is there, by the policy of today."""
+        return tuple(step for step in self.evaluation if not step.judges)
 
     @property
     def data(self) -> tuple[Input, ...]:

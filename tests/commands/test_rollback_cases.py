@@ -387,6 +387,30 @@ def test_a_renamed_stage(case: Case) -> None:
     assert (case.path / "report.txt").read_text() == "x"
 
 
+@pytest.mark.parametrize("form", [(), ("--model-only",)])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_gate_stays_as_it_is_today(case: Case, before: bool, form: tuple[str, ...]) -> None:
+    """Whether the version had one, another, or none: today's judges what comes back, once it is run again."""
+    files = {**CODE, "metrics.json": '{"auc": 0.1}', "gate/churn.json": "{}", "gate/out.json": "1"}
+    measure = Run(name="measure", deps=("model.bin",), in_git=("metrics.json",), cmd="measure")
+    gate = Run(
+        name="gate-churn",
+        deps=("metrics.json", "gate/churn.json"),
+        in_git=("gate/out.json",),
+        cmd="modelver gate churn --reference gate/churn.json --out gate/out.json",
+    )
+    old = (train("1"), measure, replace(gate, cmd=f"{gate.cmd} --policy old.yaml"))
+    case.save(stages(*(old if before else old[:2]), files=files), "churn@v0.1.0")
+    now = {**files, "metrics.json": '{"auc": 0.2}', "gate/churn.json": "[]", "gate/out.json": "2"}
+    case.save(stages(train("2"), measure, gate, files=now), "churn@v0.2.0")
+    result = case.run("churn", "v0.1.0", *form, "--json").json
+    assert case.show("metrics.json") == '{"auc": 0.1}'
+    assert [case.show(path) for path in ("gate/churn.json", "gate/out.json")] == ["[]", "2"]
+    assert f"cmd: {gate.cmd}\n" in case.show("dvc.yaml")
+    assert [note for note in result["notes"] if "gate" in note] == []
+    assert form or result["stale"] == ["gate-churn"]
+
+
 def test_a_stage_that_was_split(case: Case) -> None:
     """Two stages where there was one: the new one, its output and its code go; and come back."""
     case.save(stages(train("1"), files=CODE), "churn@v0.1.0")

@@ -33,7 +33,7 @@ def plan_model(head: Side, target: Side, like: str) -> Plan:
         lock = posixpath.join(posixpath.dirname(located.file), "dvc.lock")
         parts.append(("lock", f"{lock}:{located.stage}"))
     made = _made(target, located)
-    measured = [out for step in target.recipe.evaluation for out in step.outs]
+    measured = [out for step in target.recipe.measuring for out in step.outs]
     in_git = {out.path for out in (*made, *measured) if target.tree.entry(out.path) is not None}
     parts += [("output", path) for path in sorted(in_git)]
     restored = restoring.restore_parts(head.tree, target.tree, parts, (head.links, target.links))

@@ -24,7 +24,9 @@ def whole_notes(whole: Iterable[str]) -> Iterator[str]:
 def helper_notes(head: Side, target: Side, files: Mapping[str, object]) -> Iterator[str]:
     """Of files beside the code that differ and stay."""
     sources = [found.output.path for side in (head, target) for found in side.recipe.code]
-    known = {*files, *sources, *head.measured.files, *target.measured.files}
+    gates = [step for side in (head, target) for step in side.recipe.evaluation if step.judges]
+    judged = [path for gate in gates for path in (*(i.output.path for i in gate.inputs), *(o.path for o in gate.outs))]
+    known = {*files, *sources, *judged, *head.measured.files, *target.measured.files}
     beside = restoring.helpers(head.tree, target.tree, sources, known)
     if beside:
         yield f"{some_of(beside)} differ too, and no pipeline stage names them: they stay as they are"

@@ -70,7 +70,7 @@ def read_side(
     """
     commit = Commit(tree)
     recipe = recipe_of(commit, declared)
-    stages = [_stage(declared, step.name) for step in recipe.evaluation]
+    stages = [_stage(declared, step.name) for step in recipe.measuring]
     more = list(groups)
     return Side(
         tree=tree,
