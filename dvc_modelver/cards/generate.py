@@ -216,10 +216,17 @@ def _fingerprint(id: str, facts: CardFacts) -> str | None:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
+_LATER: Mapping[str, object] = {"pushed": True}
+"""Fields that the first cards' facts did not have, and what each says of those: no card goes stale for a new field."""
+
+
 def _fields(value: object) -> object:
     """A dataclass as the list of its fields (`asdict` copies everything below, which took five times as long)."""
     names = getattr(type(value), "__slots__", None)
-    return [getattr(value, name) for name in names] if names else str(value)
+    if not names:
+        return str(value)
+    found = [(name, getattr(value, name)) for name in names]
+    return [field for name, field in found if name not in _LATER or field != _LATER[name]]
 
 
 def texts(ids: Iterable[str], facts: CardFacts) -> Mapping[str, str]:
