@@ -78,6 +78,12 @@ class Machine(RuleBasedStateMachine):
             who in self.life.killed or self.life.moved(who) or self.life.damaged(who) or self.life.damaged("store")
         )
 
+    def overtaken(self, who: str, model: str) -> bool:
+        """The remote has an event of the model, other than a release, that the clone lacks: it may be asked first."""
+        mine = {fact.oid for fact in self.life.facts_of(who)}
+        there = (fact for fact in self.life.facts_of("hub") if fact.oid not in mine)
+        return any(fact.model == model and fact.kind != "release" for fact in there)
+
     def alive(self, who: str) -> bool:
         """People go on with their files only where no killed command is to be settled."""
         return who not in self.life.killed
@@ -179,7 +185,7 @@ class Machine(RuleBasedStateMachine):
             return
         self._tidy(who)
         self.change(who, "width" if model == "reach" and setting not in ("raw", "keep") else _mine(model, setting))
-        sure = self.well(who) and bump in (None, "major", "minor") and not push
+        sure = self.well(who) and bump in (None, "major", "minor") and not push and not self.overtaken(who, model)
         sure = sure and self.state(who, model).retired_by is None and bool(self.state(who, model).versions)
         words = ["release", model, *(["--bump", bump] if bump else []), *(["--push"] if push else [])]
         words += ["--stage", stage] if stage else []
@@ -217,7 +223,7 @@ class Machine(RuleBasedStateMachine):
         held, counter = state.holds(stage), self.life.counter(who, model)
         head = head_of(self.world.git[who])
         intent = Intent(head, {model: version.version})
-        code = 3 if refused else None if push else 0
+        code = 3 if refused else None if push or self.overtaken(who, model) else 0
         more = ("--push",) if push else ()
         said = self.life.act(
             who, "promote", f"{model}@{version.version}", stage, *more, intent=intent, code=self._sure(who, code)
@@ -358,7 +364,8 @@ class Machine(RuleBasedStateMachine):
         held = state.holds(stage)
         head = head_of(self.world.git[who])
         intent = Intent(head, {model: to}, left=held)
-        code = 7 if to is None else 3 if to in state.withdrawn or state.retired_by else None if push else 0
+        unsure = push or self.overtaken(who, model)
+        code = 7 if to is None else 3 if to in state.withdrawn or state.retired_by else None if unsure else 0
         words = ["rollback", model, *([to or ""] if version is not None else []), "--stage", stage]
         words += ["--push"] if push else []
         said = self.life.act(who, *words, intent=intent, code=self._sure(who, code))
