@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dvc_modelver.core.exact import decimal, digits, share
-from dvc_modelver.core.metrics import is_number
+from dvc_modelver.core.metrics import as_number, is_number
 from dvc_modelver.errors import BadInput
 
 KEYS = ("against", "metrics", "slices", "significance")
@@ -93,7 +93,7 @@ def parse_policy(where: str, value: object, prefix: str = "") -> GatePolicy:
     """
     section = _mapping(where, prefix.rstrip(".") or "the policy", value)
     for key in section:
-        _known(where, prefix, key, KEYS)
+        check_key(where, prefix, key, KEYS)
     return GatePolicy(
         against=_against(where, f"{prefix}against", section.get("against")),
         metrics=_rules(where, f"{prefix}metrics", section.get("metrics")),
@@ -141,7 +141,7 @@ def _rule(where: str, key: str, value: object) -> MetricRule:
         return MetricRule(better=_better(where, key, value))
     section = _mapping(where, key, value)
     for name in section:
-        _known(where, f"{key}.", name, RULE_KEYS)
+        check_key(where, f"{key}.", name, RULE_KEYS)
     found = MetricRule(
         minimum=_number(where, f"{key}.min", section.get("min")),
         maximum=_number(where, f"{key}.max", section.get("max")),
@@ -173,16 +173,16 @@ def _number(where: str, key: str, value: object) -> float | None:
 
 
 def _tolerance(where: str, key: str, value: object) -> Tolerance | None:
-    if value is None:
-        return None
+    return None if value is None else parse_tolerance(where, key, value)
+
+
+def parse_tolerance(where: str, key: str, value: object) -> Tolerance:
+    """A number that is not negative, or a share such as `5%`.  Raises `BadInput` for anything else."""
     share = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
     if share is not None:
         return Tolerance(amount=float(share[1]), percent=True)
-    try:
-        amount = _number(where, key, value)
-    except BadInput:
-        amount = None
-    if amount is None or amount < 0:
+    amount = as_number(value)
+    if amount is None or not 0 <= amount < math.inf:
         raise BadInput(f"{where}: {key} must be a number that is not negative, or a share such as 5%")
     return Tolerance(amount=amount)
 
@@ -193,7 +193,8 @@ def _mapping(where: str, key: str, value: object) -> dict[str, object]:
     return {str(name): item for name, item in value.items()}
 
 
-def _known(where: str, prefix: str, key: str, allowed: tuple[str, ...]) -> None:
+def check_key(where: str, prefix: str, key: str, allowed: tuple[str, ...]) -> None:
+    """Raises `BadInput` for a key that is not among `allowed`, with the nearest one that is."""
     if key in allowed:
         return
     from difflib import get_close_matches

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from dvc_modelver.core.gatepolicy import MetricRule, Tolerance, parse_policy
-from dvc_modelver.core.metrics import as_number, is_number
+from dvc_modelver.core.gatepolicy import MetricRule, Tolerance, check_key, parse_policy, parse_tolerance
+from dvc_modelver.core.metrics import is_number
 from dvc_modelver.errors import BadInput
 
 KEYS = ("cooldown", "confirm", "margin", "min_samples", "metrics")
 MAX_CONFIRM = 100
 _SPAN = re.compile(r"(\d{1,6}) ?([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?%")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +39,13 @@ def parse_guard(where: str, value: object, prefix: str = "guard.") -> GuardPolic
         raise BadInput(f"{where}: {prefix.rstrip('.')} must be a mapping")
     section = {str(key): item for key, item in value.items()}
     for key in section:
-        _known(where, prefix, key)
-    read = {"cooldown": _cooldown, "confirm": _confirm, "margin": _margin, "min_samples": _samples}
+        check_key(where, prefix, key, KEYS)
+    read = {"cooldown": _cooldown, "confirm": _confirm, "margin": parse_tolerance, "min_samples": _samples}
     found: dict[str, object] = {
         key: read[key](where, f"{prefix}{key}", item) for key, item in section.items() if key in read
     }
     rules = parse_policy(where, {"metrics": section.get("metrics")}, prefix).metrics
     return GuardPolicy(**found, metrics=rules)  # type: ignore[arg-type]
-
-
-def _known(where: str, prefix: str, key: str) -> None:
-    if key not in KEYS:
-        from difflib import get_close_matches
-
-        nearest = get_close_matches(key, KEYS, n=1, cutoff=0.4)
-        hint = f"did you mean {prefix}{nearest[0]}?" if nearest else f"the keys are: {', '.join(KEYS)}"
-        raise BadInput(f"{where}: there is no key {prefix}{key[:60]}", hint=hint)
 
 
 def _cooldown(where: str, key: str, value: object) -> timedelta:
@@ -84,13 +73,3 @@ def _samples(where: str, key: str, value: object) -> int:
     if found is None:
         raise BadInput(f"{where}: {key} must be a number of samples")
     return found
-
-
-def _margin(where: str, key: str, value: object) -> Tolerance:
-    share = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if share is not None:
-        return Tolerance(amount=float(share[1]), percent=True)
-    amount = as_number(value)
-    if amount is None or not 0 <= amount < math.inf:
-        raise BadInput(f"{where}: {key} must be a number that is not negative, or a share such as 5%")
-    return Tolerance(amount=amount)

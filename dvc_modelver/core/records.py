@@ -11,8 +11,9 @@ Law: `parse_record(format_record(r)) == r`; keys of a later format are kept in `
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dvc_modelver.errors import BadInput
@@ -23,6 +24,12 @@ _PREFIX = "Modelver-"
 _line = re.compile(r"Modelver-([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)").fullmatch
 _escape = re.compile(rb"%([0-9A-Fa-f]{2})")
 _signature = re.compile(r"^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----", re.MULTILINE)
+
+
+def manifest_digest(files: Iterable[tuple[str, int, str]]) -> str:
+    """sha256 over the lines `sha256 size path` of (path, size, sha256) rows, sorted by path."""
+    lines = (f"{sha256} {size} {path}\n" for path, size, sha256 in sorted(files))
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Record:
     digest: str | None = None
     """DVC's: `md5:HEX` or `md5:HEX.dir`."""
     sha256: str | None = None
-    """Of the file, in hex; of a directory, that of its manifest: the sorted lines `sha256 size path`."""
+    """Of the file, in hex; of a directory, its `manifest_digest`."""
     size: int | None = None
     count: int | None = None
     """Number of files of a directory."""

@@ -38,12 +38,13 @@ class ColumnProfile:
     """
 
 
-_BOOLEANS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
+BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+"""The spellings of booleans in text."""
 
 
 def value_digest(text: str) -> str:
     """What names a value: the first 16 hexadecimal digits of its sha256; of a boolean that of `True` or `False`."""
-    return hashlib.sha256(_BOOLEANS.get(text, text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(str(BOOLEANS.get(text, text)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

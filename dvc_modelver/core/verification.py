@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from dvc_modelver.core.facts import ArtifactFacts, Source
-from dvc_modelver.core.records import Record
+from dvc_modelver.core.records import Record, manifest_digest
 from dvc_modelver.core.tagobjects import TagObject, TagRef
 from dvc_modelver.core.text import quoted
 from dvc_modelver.core.versions import Version
@@ -195,15 +195,10 @@ def _contradiction(record: Record) -> Fault | None:
     """Where the lines of the files are not those that the record's own digest, size and count stand for."""
     if not record.files or record.sha256 is None:
         return None
-    lines = sorted((line.path, line.size, line.sha256) for line in record.files)
-    manifest = "".join(f"{sha256} {size} {path}\n" for path, size, sha256 in lines)
-    found = (
-        hashlib.sha256(manifest.encode("utf-8", "surrogateescape")).hexdigest()
-        if record.count is not None
-        else record.files[0].sha256
-    )
+    rows = [(line.path, line.size, line.sha256) for line in record.files]
+    found = manifest_digest(rows) if record.count is not None else record.files[0].sha256
     said = (record.sha256, record.size, record.count or 1)
-    if said == (found, sum(line.size for line in record.files), len(lines)):
+    if said == (found, sum(line.size for line in record.files), len(rows)):
         return None
     return Fault("its record contradicts itself: its files are not of its digest, size and count", "do not use it")
 

@@ -16,7 +16,6 @@ NULLS = frozenset(
 """Cells without a value: what `pandas.read_csv` takes for missing by default."""
 _LONGEST = 300
 """Characters of the longest cell that may be a number: so many digits still fit into a float."""
-BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 _NUMERIC = b"0123456789+-.eE\n"
 _INTEGRAL = b"0123456789+-\n"

@@ -9,8 +9,8 @@ from datetime import date
 from decimal import Decimal
 from operator import mul
 
-from dvc_modelver.core.tables import ColumnProfile, value_digest
-from dvc_modelver.dvcio.cells import BOOLEANS, NULLS, Moment, date_ends, fitting, moment_of, numbers_of, plain_numbers
+from dvc_modelver.core.tables import BOOLEANS, ColumnProfile, value_digest
+from dvc_modelver.dvcio.cells import NULLS, Moment, date_ends, fitting, moment_of, numbers_of, plain_numbers
 
 MAX_DISTINCT = 10_000
 MAX_CATEGORIES = 64

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from dvc_modelver.dvcio.cells import BOOLEANS, NULLS, moment_of, numbers_of, plain_numbers
+from dvc_modelver.core.tables import BOOLEANS
+from dvc_modelver.dvcio.cells import NULLS, moment_of, numbers_of, plain_numbers
 from dvc_modelver.dvcio.columns import Column
 from dvc_modelver.dvcio.rowhashes import as_text
 from dvc_modelver.dvcio.tablerows import Block

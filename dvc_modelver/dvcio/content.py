@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dvc_modelver.core.facts import ArtifactFacts
 from dvc_modelver.core.progress import Progress, no_progress
+from dvc_modelver.core.records import manifest_digest
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.hashing import MD5, FileHash, hash_source, source_size
 from dvc_modelver.dvcio.listing import ListedFile, ObjectId, check_relpath
@@ -71,12 +71,6 @@ class Manifest:
         if self.kind == FILE:
             return self.entries[0].sha256
         return manifest_digest((entry.path, entry.size, entry.sha256) for entry in self.entries)
-
-
-def manifest_digest(files: Iterable[tuple[str, int, str]]) -> str:
-    """sha256 over the lines `sha256 size path` of (path, size, sha256) rows, sorted by path."""
-    lines = (f"{sha256} {size} {path}\n" for path, size, sha256 in sorted(files))
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def find_pieces(facts: ArtifactFacts, cache: Cache) -> Pieces:

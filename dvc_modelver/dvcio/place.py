@@ -11,7 +11,8 @@ from io import FileIO
 from pathlib import Path
 
 from dvc_modelver.core.progress import Progress, no_progress
-from dvc_modelver.dvcio.content import DIRECTORY, FILE, Piece, Pieces, corrupt, manifest_digest
+from dvc_modelver.core.records import manifest_digest
+from dvc_modelver.dvcio.content import DIRECTORY, FILE, Piece, Pieces, corrupt
 from dvc_modelver.dvcio.hashing import FileHash, hash_source, new_hasher, open_source, pump, source_size
 from dvc_modelver.dvcio.listing import check_relpath
 from dvc_modelver.dvcio.progress import Meter

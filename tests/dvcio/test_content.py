@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dvc_modelver.core.facts import ArtifactFacts
+from dvc_modelver.core.records import manifest_digest
 from dvc_modelver.dvcio.cache import Cache
-from dvc_modelver.dvcio.content import find_pieces, manifest_digest, verify_output
+from dvc_modelver.dvcio.content import find_pieces, verify_output
 from dvc_modelver.dvcio.workspace import Saved, WorkCopy, hash_workspace
 from dvc_modelver.errors import BadInput, DataError
 from tests.dvcio.bytes_support import Repo, corrupt, dvc, md5

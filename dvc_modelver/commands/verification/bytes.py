@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvc_modelver.core.progress import Progress, no_progress
-from dvc_modelver.core.records import Record
+from dvc_modelver.core.records import Record, manifest_digest
 from dvc_modelver.core.verification import Look
-from dvc_modelver.dvcio.content import FILE, manifest_digest
+from dvc_modelver.dvcio.content import FILE
 from dvc_modelver.dvcio.hashing import hash_source
 from dvc_modelver.dvcio.hashmemory import HashMemory
 from dvc_modelver.dvcio.listing import ListedFile

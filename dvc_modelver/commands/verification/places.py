@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.verification.bytes import Hasher, Target, look_at
 from dvc_modelver.core.facts import ArtifactFacts, Output
-from dvc_modelver.core.records import Record
+from dvc_modelver.core.records import Record, manifest_digest
 from dvc_modelver.core.trees import Tree
 from dvc_modelver.core.verification import Fault, Look
 from dvc_modelver.dvcio.cache import Cache, output_id
 from dvc_modelver.dvcio.config import DvcConfig, Remote, read_dvc_config
-from dvc_modelver.dvcio.content import FILE, manifest_digest, select
+from dvc_modelver.dvcio.content import FILE, select
 from dvc_modelver.dvcio.listing import ListedFile, ObjectId
 from dvc_modelver.errors import DataError, ModelverError
 
