@@ -8,6 +8,7 @@ from dvc_modelver.commands.notes import exchange_notes
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.promote import slice_outputs
 from dvc_modelver.commands.publishing import Outcome, Publication, Written, clash, exclusive, publish
+from dvc_modelver.commands.unseen import decided_unseen
 from dvc_modelver.core.facts import Output
 from dvc_modelver.core.notes import NOTES_REF
 from dvc_modelver.core.registry import Model
@@ -48,7 +49,7 @@ def push_tags(project: Project, name: str | None = None, *, renumber: bool = Fal
         if clashing and not renumber:
             raise _clash(clashing, there)
         moved, drops = _renumbered(project, missing, clashing, there) if clashing else ([], [])
-        for words in _overtaken(moved, ours, there):
+        for words in _overruled(project, moved, there):
             project.around.say(f"warning: {words}")
         wanted = [item for item in missing if item not in drops]
         missing = [item for item in wanted if _is_fit(project, item, strict=name is not None)]
@@ -134,20 +135,13 @@ def _renumbered(
     return moved, drops
 
 
-def _overtaken(moved: Sequence[NewTag], ours: Sequence[Tagged], there: Mapping[str, TagRef]) -> Iterator[str]:
-    """What the remote's stages held until now by events that nobody had seen here when ours were decided."""
-    here = {ref.name: ref.oid for _, ref in ours}
-    unseen = [name for tag in there.values() if here.get(tag.name) != tag.oid and (name := parse_tag_name(tag.name))]
-    for model, stage in dict.fromkeys((tag.tag.name, tag.tag.stage) for tag in moved if tag.tag.stage is not None):
-        events = [name for name in unseen if (name.name, name.stage) == (model, stage)]
-        if events:
-            last = max(events, key=lambda name: name.counter or 0)
-            after = [tag.name for tag in moved if (tag.tag.name, tag.tag.stage) == (model, stage)][-1]
-            target = there[str(last)].target
-            known = (name for ref in there.values() if ref.target == target and (name := parse_tag_name(ref.name)))
-            version = next((f", {name.version}" for name in known if name.event is Event.RELEASE), "")
-            decided = f"{stage} of {model} was decided by {last}{version} meanwhile"
-            yield f"{decided}; {after} comes after it, and overrules it"
+def _overruled(project: Project, moved: Sequence[NewTag], there: Mapping[str, TagRef]) -> Iterator[str]:
+    """Of the stages that ours decide anew: by what they were decided there, which nobody had seen here."""
+    last = {(tag.tag.name, tag.tag.stage): tag.name for tag in moved}
+    for (name, stage), ours in last.items():
+        theirs = decided_unseen(project.model_of(name), stage, there) if stage is not None else None
+        if theirs is not None:
+            yield f"{stage} of {name} was decided by {theirs} meanwhile; {ours} comes after it, and overrules it"
 
 
 def _moved(model: Model, moves: Moves, name: TagName, ref: TagRef, tag: TagObject | None) -> NewTag:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from dvc_modelver.commands.project import Project
 from dvc_modelver.commands.publishing import Numbers, clash
 from dvc_modelver.core.registry import Model
 from dvc_modelver.core.releases import tag_patterns
+from dvc_modelver.core.tagobjects import TagRef
 from dvc_modelver.core.tags import Event, TagName, parse_tag_name
 from dvc_modelver.core.text import redact
 from dvc_modelver.core.versions import Version
@@ -20,15 +21,34 @@ Concerns = Callable[[TagName], bool]
 
 def refuse_unseen(model: Model, numbers: Numbers, concerns: Concerns) -> None:
     """Raises `Conflict` when the remote was asked and has a tag that `concerns`, or another one, than this clone."""
-    here = {ref.name: ref.oid for _, ref in model.tag_refs()}
-    for name, ref in sorted((numbers.remote or {}).items()):
-        parsed = parse_tag_name(name)
-        # A lightweight tag says nothing, there as here.
-        if parsed is None or ref.target is None or here.get(name) == ref.oid or not concerns(parsed):
-            continue
-        if name in here:
+    here = {ref.name for _, ref in model.tag_refs()}
+    for _, ref in _unseen(model, numbers.remote or {}, concerns):
+        if ref.name in here:
             raise clash(ref, model.name)
-        raise Conflict(f"the remote has a tag {name}, which this clone lacks", hint="git fetch --tags")
+        raise Conflict(f"the remote has a tag {ref.name}, which this clone lacks", hint="git fetch --tags")
+
+
+def decided_unseen(model: Model, stage: str, remote: Mapping[str, TagRef]) -> str | None:
+    """The last event of `stage` that the remote has and this clone lacks, and the version of its commit, in words."""
+    events = list(_unseen(model, remote, changes(stage)))
+    if not events:
+        return None
+    last, ref = max(events, key=lambda event: event[0].counter or 0)
+    named = (parse_tag_name(tag) for tag, other in sorted(remote.items()) if other.target == ref.target)
+    known = (name for name in named if name is not None and name.name == model.name and name.event is Event.RELEASE)
+    return f"{last}{next((f', {name.version}' for name in known), '')}"
+
+
+def _unseen(model: Model, remote: Mapping[str, TagRef], concerns: Concerns) -> Iterator[tuple[TagName, TagRef]]:
+    """The model's tags of the remote that this clone lacks, or has another object of, by name."""
+    here = {ref.name: ref.oid for _, ref in model.tag_refs()}
+    for tag, ref in sorted(remote.items()):
+        name = parse_tag_name(tag)
+        # A lightweight tag says nothing, there as here.
+        if name is None or name.name != model.name or ref.target is None or here.get(tag) == ref.oid:
+            continue
+        if concerns(name):
+            yield name, ref
 
 
 def ends(version: Version | None) -> Concerns:
