@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import dvc_modelver as mv
-from dvc_modelver.commands.frames import FramedReproduction, framed
+from dvc_modelver.api.frames import FramedReproduction, framed
 from dvc_modelver.commands.reproduction.run import Rebuilt
 from dvc_modelver.core.reproduction import Difference, Verdict, compare_metrics, compare_stage
 from dvc_modelver.errors import BadInput, EnvironmentProblem, NotFound, Refused

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from dvc_modelver.api.base import Base
+from dvc_modelver.api.frames import FramedReproduction, framed
 from dvc_modelver.api.rows import Rows
 from dvc_modelver.commands.cards.check import CardReport, check_cards
 from dvc_modelver.commands.doctor import Diagnosis, diagnose
-from dvc_modelver.commands.frames import FramedReproduction, framed
 from dvc_modelver.commands.reproduction.plan import Plan
 from dvc_modelver.commands.reproduction.reproduce import ReproduceRequest, reproduce
 from dvc_modelver.commands.verification.gc import GcPlan, plan_gc

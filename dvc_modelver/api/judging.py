@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from dvc_modelver.api.base import Base
+from dvc_modelver.api.frames import framed
 from dvc_modelver.api.verdicts import FramedExperiments, FramedGate, FramedGuard, FramedValidation
 from dvc_modelver.commands.experiments import list_experiments
-from dvc_modelver.commands.frames import framed
 from dvc_modelver.commands.gating.gate import GateRequest, Refreshed, gate, update_reference
 from dvc_modelver.commands.guarding.guard import GuardRequest, guard
 from dvc_modelver.commands.pipelines.validate import Profiled, ValidateRequest, validate, write_profile

@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from dvc_modelver.api.base import Base
+from dvc_modelver.api.frames import FramedMetricLine, framed
 from dvc_modelver.api.rows import Rows
 from dvc_modelver.commands.cards.show import ShownCard, show_card
-from dvc_modelver.commands.frames import FramedMetricLine, framed
 from dvc_modelver.commands.get import Got, get
 from dvc_modelver.commands.history import EventRow, ModelAt, history, history_at
 from dvc_modelver.commands.list_models import ModelRow, list_models

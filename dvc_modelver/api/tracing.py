@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from dvc_modelver.api.base import Base
+from dvc_modelver.api.frames import FramedComparison, FramedImpact, FramedLineage, framed
 from dvc_modelver.api.reading import aware
 from dvc_modelver.commands.bisection.bisect import Bisected, BisectRequest, bisect
 from dvc_modelver.commands.comparison.compare import compare_points
-from dvc_modelver.commands.frames import FramedComparison, FramedImpact, FramedLineage, framed
 from dvc_modelver.commands.provenance.impact import impact
 from dvc_modelver.commands.provenance.lineage import lineage
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dvc_modelver.api.frames import frame
 from dvc_modelver.commands.experiments import Experiments, all_points
-from dvc_modelver.commands.frames import frame
 from dvc_modelver.commands.gating.gate import Gated
 from dvc_modelver.commands.guarding.guard import Guarded
 from dvc_modelver.commands.pipelines.validate import Validated

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from dvc_modelver.core.facts import Output, Values
-
-_GATE = re.compile(r"(?:^|[;&|\n])\s*(?:\S*/)?(?:modelver|python\S*\s+-m\s+dvc_modelver)\s+gate\s")
 
 
 class Kind(str, Enum):
@@ -76,7 +73,9 @@ class Step:
     @property
     def judges(self) -> bool:
         """Whether it is a gate of ours."""
-        return _GATE.search(self.cmd or "") is not None
+        from dvc_modelver.core.gatecommand import gate_calls
+
+        return any(True for _ in gate_calls(self.cmd or ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

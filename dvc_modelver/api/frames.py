@@ -1,4 +1,4 @@
-"""Comparisons, lineages, impacts, metrics and rebuilds with pandas frames: what the Python API hands out."""
+"""Comparisons, lineages, impacts, metrics and rebuilds with pandas frames."""
 
 from __future__ import annotations
 
